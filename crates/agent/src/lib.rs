@@ -1,0 +1,1 @@
+//! The planning policy, evaluation protocols and their statistics

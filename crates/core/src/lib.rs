@@ -1,0 +1,33 @@
+//! The vocabulary of housecat: what an environment, a policy, an episode, a scene and a seed are,
+//! and the one loop that lets a policy act in an environment.
+//!
+//! Every other crate speaks in these types and none of them knows more about its neighbours than
+//! what stands here. The crate holds no tensors, no physics, no file formats and no viewer.
+//!
+//! Conventions used everywhere: images are `[h, w, c]` in `u8`; lengths are metres, angles radians,
+//! times seconds; actions cross the [`Env`] border in `[-1, 1]`; a spread is a standard deviation.
+
+mod control;
+mod env;
+mod episode;
+mod observation;
+mod policy;
+mod recorder;
+mod rollout;
+mod scene;
+mod seed;
+mod space;
+
+pub use control::Interrupt;
+pub use env::{
+    Env, EnvError, GoalError, Protocol, ResetOptions, Snapshot, State, Step, Success, TaskKind,
+    Transition,
+};
+pub use episode::{Episode, Experience, Frame};
+pub use observation::{Image, Observation};
+pub use policy::{Decision, IterationTrace, PlanTrace, Policy};
+pub use recorder::{EpisodeHeader, EpisodeSummary, NoRecorder, Recorder, StepRecord};
+pub use rollout::{RolloutOptions, rollout};
+pub use scene::{Camera, Geometry, Light, Pose, Scene, Shape};
+pub use seed::{Rng, Seed};
+pub use space::{ActionSpace, ImageSpec, ObservationSpace, Spaces};

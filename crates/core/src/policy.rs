@@ -1,0 +1,59 @@
+//! Policies: what chooses actions, and what a planning policy tells of its choice.
+
+use crate::{Observation, Rng};
+use serde::{Deserialize, Serialize};
+
+/// One round of a planner's search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IterationTrace {
+    /// Lowest cost among the candidates.
+    pub best: f32,
+    /// Mean cost of the elites.
+    pub elite_mean: f32,
+    /// Mean cost of all candidates.
+    pub mean: f32,
+    /// Mean spread of the sampling distribution after the update, in action units.
+    pub std: f32,
+}
+
+/// What a planner expected when it chose.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanTrace {
+    /// H: control steps in the plan.
+    pub horizon: usize,
+    /// A: components of an action.
+    pub action_dim: usize,
+    /// The chosen sequence `[H, A]`.
+    pub best: Vec<f32>,
+    /// Its predicted cost.
+    pub best_cost: f32,
+    /// The search, round by round.
+    pub iterations: Vec<IterationTrace>,
+    /// The last round's elites `[E, H, A]`.
+    pub elites: Vec<f32>,
+    /// Their predicted costs `[E]`, ascending.
+    pub elite_costs: Vec<f32>,
+    /// Wall-clock seconds spent planning.
+    pub plan_secs: f64,
+    /// The latent path the plan is expected to take, one latent per action block, the present first;
+    /// empty when the objective is not a latent model.
+    pub latents: Vec<Vec<f32>>,
+}
+
+/// An action with, from a planning policy, the plan behind it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The action `[A]` in `[-1, 1]`.
+    pub action: Vec<f32>,
+    /// Present on the steps where the policy planned anew.
+    pub plan: Option<PlanTrace>,
+}
+
+/// Chooses actions from observations alone.
+pub trait Policy {
+    /// Forgets the previous episode.
+    fn reset(&mut self);
+
+    /// The next action.
+    fn act(&mut self, observation: &Observation, rng: &mut Rng) -> Decision;
+}

@@ -1,0 +1,1 @@
+//! Episodes on disk in LeRobotDataset v3.0: durable writing, reading, repair

@@ -1,0 +1,1 @@
+//! World models: encoders, predictors, losses, optimiser, trainer, checkpoints, fast latent rollout

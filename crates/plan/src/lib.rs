@@ -1,0 +1,1 @@
+//! Planners that search action sequences: solvers, objectives and the one optimisation loop

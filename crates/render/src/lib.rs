@@ -1,0 +1,1 @@
+//! A scene of posed shapes becomes an RGB frame on the CPU

@@ -1,0 +1,1 @@
+//! A sims/<name>/ folder becomes an environment: MJCF scene, actuators, goals, tasks, snapshots

@@ -1,0 +1,1 @@
+//! Core records become rerun recordings and self-contained HTML reports
