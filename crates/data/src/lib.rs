@@ -1,1 +1,55 @@
-//! Episodes on disk in LeRobotDataset v3.0: durable writing, reading, repair
+//! Episodes on disk in LeRobotDataset v3.0: durable writing, reading, verification, repair, merging.
+//!
+//! A dataset is a folder that Python's `LeRobotDataset` opens unchanged:
+//!
+//! ```text
+//! meta/info.json                            features, counts, rates; its presence means sealed
+//! meta/housecat.json                        what LeRobot has no place for: exact rate, provenance
+//! meta/stats.json  meta/tasks.parquet
+//! meta/episodes/chunk-000/file-000.parquet  one row an episode
+//! data/chunk-000/file-000.parquet           one row group an episode, images embedded as PNG
+//! ```
+//!
+//! **Durability.** While episodes are collected, each is a small parquet file of its own in the hidden
+//! folder `.staging/`, written by temporary file, fsync, rename and fsync of the folder. Once
+//! [`DatasetWriter::append`] has returned, the episode survives SIGKILL and power loss.
+//! [`DatasetWriter::finish`] builds the sealed dataset in `.sealing/` and moves it into place with
+//! renames, the folder `meta/` last; only then does the staging go. Killed anywhere in between, the
+//! next run finds all acknowledged episodes and `finish` gives the same bytes.
+//!
+//! **Determinism.** An episode's bytes depend on the episode and the [`Features`] alone, never on the
+//! thread that encoded it or the order of arrival; no clock, host or random name enters a file.
+//!
+//! **Rows.** An [`Episode`](housecat_core::Episode) of n steps has n + 1 rows; the last holds the final
+//! observation with a zero action. Formats: LeRobotDataset v3.0 as read by `lerobot` 0.6.1, Apache
+//! Parquet, PNG (ISO/IEC 15948).
+
+mod column;
+mod dataset;
+mod decode;
+mod disk;
+mod encode;
+mod error;
+mod features;
+mod image;
+mod maintain;
+mod meta;
+mod seal;
+mod stats;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use dataset::{Dataset, EpisodeInfo, Selection};
+pub use encode::EncodedEpisode;
+pub use error::DataError;
+pub use features::Features;
+pub use maintain::{RepairReport, merge, repair};
+pub use seal::Summary;
+pub use stats::Stats;
+pub use verify::{VerifyReport, verify};
+pub use writer::DatasetWriter;
