@@ -182,16 +182,6 @@ fn write_table(
 
 /// The tasks, as pandas writes a frame whose index is `task`; LeRobot looks them up by that index.
 fn write_tasks(path: &Path, tasks: &[String]) -> Result<(), DataError> {
-    let schema = Schema::new(vec![
-        Field::new("task_index", DataType::Int64, true),
-        Field::new("task", DataType::Utf8, true),
-    ]);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(0..tasks.len() as i64)),
-        Arc::new(StringArray::from_iter_values(tasks)),
-    ];
-    let table = RecordBatch::try_new(Arc::new(schema), columns)
-        .map_err(|error| DataError::damaged(path, error))?;
     let describe = |name: &str, pandas: &str, numpy: &str| {
         json!({"name": name, "field_name": name, "pandas_type": pandas, "numpy_type": numpy,
                "metadata": null})
@@ -203,7 +193,20 @@ fn write_tasks(path: &Path, tasks: &[String]) -> Result<(), DataError> {
         "creator": {"library": "pyarrow", "version": "20.0.0"},
         "pandas_version": "2.2.3",
     });
-    write_table(path, &table, Some(vec![KeyValue::new("pandas".into(), pandas.to_string())]))
+    // Readers with the arrow schema take the metadata from there, others from the footer: both have it.
+    let (key, value) = ("pandas".to_owned(), pandas.to_string());
+    let fields = vec![
+        Field::new("task_index", DataType::Int64, true),
+        Field::new("task", DataType::Utf8, true),
+    ];
+    let schema = Schema::new(fields).with_metadata([(key.clone(), value.clone())].into());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values(0..tasks.len() as i64)),
+        Arc::new(StringArray::from_iter_values(tasks)),
+    ];
+    let table = RecordBatch::try_new(Arc::new(schema), columns)
+        .map_err(|error| DataError::damaged(path, error))?;
+    write_table(path, &table, Some(vec![KeyValue::new(key, value)]))
 }
 
 /// What pandas says about the labels of its columns: nameless strings.

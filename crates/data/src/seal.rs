@@ -230,11 +230,13 @@ fn open_writer<'a>(
     columns: &[Column],
     footer: String,
 ) -> Result<SerializedFileWriter<&'a mut File>, ParquetError> {
-    let schema = column::schema(columns);
+    // Readers with the arrow schema take the metadata from there, others from the footer: both have it.
+    let (key, value) = ("huggingface".to_owned(), column::hugging_face(columns));
+    let schema = column::schema(columns).with_metadata([(key.clone(), value.clone())].into());
     let descriptor = ArrowSchemaConverter::new().convert(&schema)?;
     let mut properties = properties(columns)
         .set_key_value_metadata(Some(vec![
-            KeyValue::new("huggingface".into(), column::hugging_face(columns)),
+            KeyValue::new(key, value),
             KeyValue::new(FOOTER_KEY.into(), footer),
         ]))
         .build();
