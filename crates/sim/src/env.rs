@@ -1,0 +1,299 @@
+//! The environment that a sim's folder becomes.
+
+use crate::sim::Inner;
+use crate::task::{Judge, reward};
+use crate::world::World;
+use crate::{SimError, ViewOptions};
+use housecat_core::{
+    ActionSpace, Env, EnvError, GoalError, Image, Observation, ObservationSpace, Pose,
+    ResetOptions, Scene, Seed, Snapshot, Spaces, State, TaskKind, Transition,
+};
+use housecat_render::Renderer;
+use rapier3d::pipeline::PhysicsPipeline;
+use std::sync::Arc;
+
+/// A running world of a [`Sim`](crate::Sim).
+pub struct SimEnv {
+    inner: Arc<Inner>,
+    spaces: Spaces,
+    renderers: Vec<Renderer>,
+    /// Scratch memory of the physics; holds nothing from one step to the next.
+    pipeline: PhysicsPipeline,
+    moment: Moment,
+    /// Buffers that every step reuses.
+    actions: Vec<f32>,
+    poses: Vec<Pose>,
+}
+
+/// All that a snapshot holds.
+#[derive(Clone)]
+struct Moment {
+    world: World,
+    step: u64,
+    state: Vec<f64>,
+    goal: Option<Vec<f64>>,
+    judge: Judge,
+}
+
+/// A frozen moment, with the sim it belongs to.
+struct Frozen {
+    inner: Arc<Inner>,
+    moment: Moment,
+}
+
+impl SimEnv {
+    pub(crate) fn new(inner: Arc<Inner>, view: &ViewOptions) -> Result<Self, SimError> {
+        let fixed: Vec<_> =
+            (0..inner.scene.bodies.len()).map(|body| inner.machine.is_fixed(body)).collect();
+        let mut renderers = Vec::new();
+        for image in &view.images {
+            let camera = inner.camera("image", &image.camera)?;
+            let renderer = Renderer::new(&inner.scene, &fixed, camera, image.width, image.height);
+            renderers.push(
+                renderer.map_err(|source| SimError::Render { sim: inner.name.clone(), source })?,
+            );
+        }
+        let spaces = Spaces {
+            action: ActionSpace {
+                names: inner.machine.drives.iter().map(|drive| drive.name.clone()).collect(),
+            },
+            observation: ObservationSpace {
+                state: if view.state { inner.observed_names.clone() } else { Vec::new() },
+                images: view.images.clone(),
+            },
+            control_hz: f64::from(inner.time.control_hz),
+        };
+        let mut env = Self {
+            moment: Moment {
+                world: inner.machine.pristine.clone(),
+                step: 0,
+                state: vec![0.0; inner.privileged.len()],
+                goal: None,
+                judge: Judge::default(),
+            },
+            actions: vec![0.0; inner.machine.drives.len()],
+            poses: Vec::new(),
+            pipeline: PhysicsPipeline::new(),
+            inner,
+            spaces,
+            renderers,
+        };
+        env.begin();
+        Ok(env)
+    }
+
+    /// Starts judging the world as it is, for the sim's fixed goal if it has one.
+    fn begin(&mut self) {
+        self.measure();
+        self.moment.step = 0;
+        self.moment.goal = self.inner.task.fixed_goal(self.moment.state.len());
+        self.inner.task.begin(&mut self.moment.judge, &self.moment.state);
+    }
+
+    /// Updates the privileged state.
+    fn measure(&mut self) {
+        for (slot, feature) in self.moment.state.iter_mut().zip(&self.inner.privileged) {
+            *slot = feature.measure(&self.inner.machine, &self.moment.world);
+        }
+    }
+
+    /// Clamps the action into the buffer, and shortens the groups that share a unit ball.
+    fn prepare(&mut self, action: &[f32]) -> Result<(), EnvError> {
+        if action.len() != self.actions.len() || !action.iter().all(|value| value.is_finite()) {
+            return Err(EnvError::BadAction { got: action.to_vec(), want: self.actions.len() });
+        }
+        for (slot, value) in self.actions.iter_mut().zip(action) {
+            *slot = value.clamp(-1.0, 1.0);
+        }
+        for group in &self.inner.unit_balls {
+            let length =
+                group.iter().map(|&i| self.actions[i] * self.actions[i]).sum::<f32>().sqrt();
+            if length > 1.0 {
+                group.iter().for_each(|&i| self.actions[i] /= length);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_finite(&self) -> Result<(), EnvError> {
+        match self.inner.machine.broken_joint(&self.moment.world) {
+            None => Ok(()),
+            Some(joint) => Err(EnvError::NotFinite {
+                sim: self.inner.name.clone(),
+                step: self.moment.step,
+                what: format!("the joint `{joint}`"),
+            }),
+        }
+    }
+
+    fn fits(&self, state: &State) -> bool {
+        state.0.len() == self.inner.privileged.len()
+    }
+}
+
+impl Env for SimEnv {
+    fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    fn spaces(&self) -> &Spaces {
+        &self.spaces
+    }
+
+    fn scene(&self) -> &Scene {
+        &self.inner.scene
+    }
+
+    fn poses(&self) -> Vec<Pose> {
+        let machine = &self.inner.machine;
+        (0..machine.bodies.len()).map(|body| machine.pose(&self.moment.world, body)).collect()
+    }
+
+    fn task(&self) -> TaskKind {
+        if self.inner.task.reward.is_empty() { TaskKind::Goal } else { TaskKind::Reward }
+    }
+
+    fn max_steps(&self) -> usize {
+        self.inner.time.max_steps
+    }
+
+    fn reset(&mut self, seed: Seed, options: &ResetOptions) -> Result<Observation, EnvError> {
+        let machine = &self.inner.machine;
+        let start = match &self.inner.evaluation {
+            Some(evaluation) if options.evaluation => evaluation,
+            _ => &self.inner.start,
+        };
+        let mut rng = seed.child("reset", 0).rng();
+        let joints = start.draw(&mut rng, |joint| machine.coordinate(&machine.pristine, joint));
+        self.moment.world = machine.pristine.clone();
+        machine.place(&mut self.moment.world, &joints);
+        self.begin();
+        self.check_finite()?;
+        Ok(self.observe())
+    }
+
+    fn advance(&mut self, action: &[f32]) -> Result<Transition, EnvError> {
+        self.prepare(action)?;
+        let inner = self.inner.clone();
+        let moment = &mut self.moment;
+        inner.machine.advance(&mut moment.world, &mut self.pipeline, &self.actions);
+        moment.step += 1;
+        self.check_finite()?;
+        self.measure();
+        let moment = &mut self.moment;
+        let mut transition = Transition {
+            reward: reward(&inner.task.reward, &moment.state, &self.actions) as f32,
+            terminated: false,
+            truncated: moment.step >= inner.time.max_steps as u64,
+            time_secs: moment.step as f64 / self.spaces.control_hz,
+            goal_distance: None,
+            success: None,
+        };
+        if let Some(goal) = &moment.goal {
+            inner.task.judge(&mut moment.judge, &moment.state, goal);
+            transition.goal_distance = Some(inner.task.distance(&moment.state, goal) as f32);
+            transition.success = Some(moment.judge.verdict);
+        }
+        Ok(transition)
+    }
+
+    fn observe(&mut self) -> Observation {
+        let machine = &self.inner.machine;
+        let world = &self.moment.world;
+        let mut observation = Observation::default();
+        if !self.spaces.observation.state.is_empty() {
+            observation.state = (self.inner.observed.iter())
+                .map(|feature| feature.measure(machine, world) as f32)
+                .collect();
+        }
+        if !self.renderers.is_empty() {
+            self.poses.clear();
+            self.poses.extend((0..machine.bodies.len()).map(|body| machine.pose(world, body)));
+        }
+        for (renderer, spec) in self.renderers.iter_mut().zip(&self.spaces.observation.images) {
+            let mut image = Image::new(spec.width, spec.height);
+            renderer.render(&self.poses, &mut image);
+            observation.images.push(image);
+        }
+        observation
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Frozen { inner: self.inner.clone(), moment: self.moment.clone() })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), EnvError> {
+        let foreign = |detail: String| EnvError::Foreign {
+            sim: self.inner.name.clone(),
+            what: "snapshot",
+            detail,
+        };
+        let frozen = snapshot
+            .get::<Frozen>()
+            .ok_or_else(|| foreign("another kind of world made it".into()))?;
+        if !Arc::ptr_eq(&frozen.inner, &self.inner) {
+            return Err(foreign(format!(
+                "a separately loaded sim `{}` made it",
+                frozen.inner.name
+            )));
+        }
+        self.moment = frozen.moment.clone();
+        Ok(())
+    }
+
+    fn fork(&self) -> Box<dyn Env> {
+        let mut spaces = self.spaces.clone();
+        spaces.observation.images.clear();
+        Box::new(Self {
+            inner: self.inner.clone(),
+            spaces,
+            renderers: Vec::new(),
+            pipeline: PhysicsPipeline::new(),
+            moment: self.moment.clone(),
+            actions: self.actions.clone(),
+            poses: Vec::new(),
+        })
+    }
+
+    fn state(&self) -> State {
+        State(self.moment.state.clone())
+    }
+
+    fn state_names(&self) -> Vec<String> {
+        self.inner.privileged_names.clone()
+    }
+
+    fn set_goal(&mut self, goal: Option<&State>) -> Result<(), EnvError> {
+        if let Some(goal) = goal {
+            let want = &self.inner.privileged_names;
+            if !self.fits(goal) || !goal.0.iter().all(|value| value.is_finite()) {
+                return Err(EnvError::Foreign {
+                    sim: self.inner.name.clone(),
+                    what: "goal state",
+                    detail: format!("it is {:?}; the sim's state is {}", goal.0, want.join(", ")),
+                });
+            }
+        }
+        let fixed = || self.inner.task.fixed_goal(self.moment.state.len());
+        self.moment.goal = goal.map(|goal| goal.0.clone()).or_else(fixed);
+        self.inner.task.begin(&mut self.moment.judge, &self.moment.state);
+        Ok(())
+    }
+
+    fn goal_errors(&self) -> Vec<GoalError> {
+        let goal = self.moment.goal.as_ref();
+        goal.map(|goal| self.inner.task.errors(&self.moment.state, goal)).unwrap_or_default()
+    }
+
+    fn displacement(&self, start: &State, goal: &State) -> Vec<GoalError> {
+        if self.fits(start) && self.fits(goal) {
+            self.inner.task.errors(&start.0, &goal.0)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn admits(&self, start: &State, goal: &State) -> bool {
+        self.fits(start) && self.fits(goal) && self.inner.task.admits(&start.0, &goal.0)
+    }
+}

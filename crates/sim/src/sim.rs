@@ -1,0 +1,238 @@
+//! Sims: folders, loaded and checked.
+
+use crate::assembly;
+use crate::env::SimEnv;
+use crate::error::{SimError, find, suggestions};
+use crate::feature::{self, Feature};
+use crate::mjcf;
+use crate::resolver::Resolver;
+use crate::scripted::{Script, Scripted};
+use crate::spec::{Spec, Time};
+use crate::start::Start;
+use crate::task::Task;
+use crate::world::Machine;
+use housecat_core::{ImageSpec, Scene};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What an environment shows. Any part may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewOptions {
+    /// The images, in order.
+    pub images: Vec<ImageSpec>,
+    /// Whether the state vector is shown.
+    pub state: bool,
+}
+
+/// A loaded and checked sim folder. Clones share it.
+#[derive(Clone)]
+pub struct Sim(Arc<Inner>);
+
+/// What all environments of a sim share.
+pub(crate) struct Inner {
+    pub name: String,
+    folder: PathBuf,
+    description: String,
+    notices: Vec<String>,
+    image: ImageSpec,
+    pub time: Time,
+    pub machine: Machine,
+    pub scene: Scene,
+    pub observed: Vec<Feature>,
+    pub observed_names: Vec<String>,
+    pub privileged: Vec<Feature>,
+    pub privileged_names: Vec<String>,
+    pub unit_balls: Vec<Vec<usize>>,
+    pub start: Start,
+    pub evaluation: Option<Start>,
+    pub task: Task,
+    script: Option<Arc<Script>>,
+}
+
+impl Inner {
+    /// Index of a camera.
+    pub(crate) fn camera(&self, field: &str, name: &str) -> Result<usize, SimError> {
+        let names = self.scene.cameras.iter().map(|camera| camera.name.as_str());
+        find(&self.folder.join(SCENE), field, "camera", name, names)
+    }
+}
+
+const SCENE: &str = "scene.xml";
+const SPEC: &str = "sim.toml";
+
+impl Sim {
+    /// Loads `scene.xml` and `sim.toml` of a folder; the folder's name is the sim's.
+    ///
+    /// # Errors
+    /// Anything that could not be honoured to the letter, with the file, the place and the fix.
+    pub fn load(folder: &Path) -> Result<Self, SimError> {
+        let path = folder.join(SPEC);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| SimError::Read { path: path.clone(), source })?;
+        let spec: Spec = toml::from_str(&text)
+            .map_err(|source| SimError::Toml { path: path.clone(), source: Box::new(source) })?;
+        check_numbers(&path, &spec)?;
+        let scene_path = folder.join(SCENE);
+        let file = mjcf::read(&scene_path)?;
+        let machine = assembly::machine(&scene_path, &file, &spec.time, &spec.solver)?;
+        let features = feature::resolve(&path, &spec.features, &file.model, &machine)?;
+        let names = Resolver {
+            path: &path,
+            features: &features,
+            privileged: &spec.privileged,
+            machine: &machine,
+        };
+        let measured = |field: &str, list: &[String]| {
+            list.iter().map(|name| names.feature(field, name)).collect::<Result<Vec<_>, _>>()
+        };
+        let privileged = measured("privileged", &spec.privileged)?;
+        let observed = measured("observation.state", &spec.observation.state)?;
+        let start = Start::new("reset", &spec.reset, &names)?;
+        let evaluation = spec.evaluation.as_ref();
+        let evaluation =
+            evaluation.map(|table| Start::new("evaluation", table, &names)).transpose()?;
+        let ball = |group: &Vec<String>| {
+            group.iter().map(|name| names.drive("action.unit_ball", name)).collect::<Result<_, _>>()
+        };
+        let unit_balls = spec.action.unit_ball.iter().map(ball).collect::<Result<_, _>>()?;
+        let task = Task::new(&spec, &names)?;
+        let script =
+            spec.scripted.as_ref().map(|script| Script::new(script, &names)).transpose()?;
+        let notices = file.notices.clone();
+        let scene = assembly::scene(&scene_path, file)?;
+        let cameras = scene.cameras.iter().map(|camera| camera.name.as_str());
+        find(&path, "observation.camera", "camera", &spec.observation.camera, cameras)?;
+        let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Ok(Self(Arc::new(Inner {
+            name: resolved.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            folder: folder.to_owned(),
+            description: spec.description,
+            notices,
+            image: ImageSpec {
+                camera: spec.observation.camera,
+                width: spec.observation.width,
+                height: spec.observation.height,
+            },
+            time: spec.time,
+            machine,
+            scene,
+            observed,
+            observed_names: spec.observation.state,
+            privileged,
+            privileged_names: spec.privileged,
+            unit_balls,
+            start,
+            evaluation,
+            task,
+            script: script.map(Arc::new),
+        })))
+    }
+
+    /// Loads the sim called `name` below `root`, the folder of all sims.
+    ///
+    /// # Errors
+    /// As [`Sim::load`]; an unknown name lists the sims there are.
+    pub fn find(root: &Path, name: &str) -> Result<Self, SimError> {
+        let sims = find_sims(root)?;
+        let names = || sims.iter().map(|(name, _)| name.as_str());
+        match sims.iter().find(|(other, _)| other == name) {
+            Some((_, folder)) => Self::load(folder),
+            None => Err(SimError::UnknownSim {
+                name: name.to_owned(),
+                root: root.to_owned(),
+                have: suggestions(name, names()),
+            }),
+        }
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// One line for people.
+    pub fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// What the scene file says that has no effect here, one warning each.
+    pub fn notices(&self) -> &[String] {
+        &self.0.notices
+    }
+
+    /// The shapes, cameras and lights.
+    pub fn scene(&self) -> &Scene {
+        &self.0.scene
+    }
+
+    /// What the sim shows unless asked otherwise: its default image, and its state vector.
+    pub fn default_view(&self) -> ViewOptions {
+        ViewOptions { images: vec![self.0.image.clone()], state: true }
+    }
+
+    /// A new environment. Its world is as the scene file has it until the first reset.
+    ///
+    /// # Errors
+    /// An unknown camera, or an image that the renderer refuses.
+    pub fn env(&self, view: &ViewOptions) -> Result<SimEnv, SimError> {
+        SimEnv::new(self.0.clone(), view)
+    }
+
+    /// The scripted collection policy, if `sim.toml` describes one.
+    pub fn scripted(&self) -> Option<Scripted> {
+        self.0.script.clone().map(Scripted::new)
+    }
+}
+
+/// The sims below `root`: every folder that holds a `sim.toml`, by name in alphabetical order.
+///
+/// # Errors
+/// If `root` cannot be read.
+pub fn find_sims(root: &Path) -> Result<Vec<(String, PathBuf)>, SimError> {
+    let read = |source| SimError::Read { path: root.to_owned(), source };
+    let mut sims = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        if entry.path().join(SPEC).is_file() {
+            sims.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        }
+    }
+    sims.sort();
+    Ok(sims)
+}
+
+fn check_numbers(path: &Path, spec: &Spec) -> Result<(), SimError> {
+    let Time { control_hz, physics_hz, max_steps } = spec.time;
+    let wrong = |field: &str, problem: String| {
+        Err(SimError::Field { path: path.to_owned(), field: field.to_owned(), problem })
+    };
+    if control_hz == 0 {
+        return wrong("time.control_hz", "must be at least 1".to_owned());
+    }
+    if physics_hz == 0 || !physics_hz.is_multiple_of(control_hz) {
+        let problem =
+            format!("is {physics_hz}; it must be a multiple of control_hz = {control_hz}");
+        return wrong("time.physics_hz", problem);
+    }
+    if max_steps == 0 {
+        return wrong("time.max_steps", "must be at least 1".to_owned());
+    }
+    if spec.solver.iterations == 0 {
+        return wrong("solver.iterations", "must be at least 1".to_owned());
+    }
+    if !(spec.solver.prediction.is_finite() && spec.solver.prediction >= 0.0) {
+        return wrong("solver.prediction", "must be a length in metres".to_owned());
+    }
+    if spec.privileged.is_empty() {
+        return wrong(
+            "privileged",
+            "is empty; name the features that make up the state".to_owned(),
+        );
+    }
+    Ok(())
+}
