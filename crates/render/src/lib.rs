@@ -1,1 +1,32 @@
-//! A scene of posed shapes becomes an RGB frame on the CPU
+//! A scene of posed shapes becomes an RGB frame on the CPU.
+//!
+//! A [`Renderer`] belongs to one camera of one [`Scene`](housecat_core::Scene) and turns the poses
+//! of the bodies into an [`Image`](housecat_core::Image). The picture is a function of the scene
+//! and the poses alone: no clock, no thread count and no earlier frame has a say in its bits.
+//!
+//! # How a frame is made
+//!
+//! - Every pixel has 16 samples (module `canvas`), each a colour and a depth. A pixel is their mean, so
+//!   an edge that moves by a sixteenth of a pixel changes the picture.
+//! - Round shapes (module `round`) are cut with the ray of each sample in closed form, so that their
+//!   silhouettes are round at any size. Boxes, planes and meshes (module `facets`) are rasterised with
+//!   homogeneous edge functions, which need no clipping. Both work in the frame of the shape.
+//! - Light (module `light`) is Lambert's law without shadows, plus a dim headlight so that faces turned
+//!   away from every lamp can still be told apart.
+//! - Shapes on bodies that never move are drawn once. A frame starts as a copy of that background,
+//!   and only pixels that a moving shape wins are taken up, drawn over and averaged anew.
+//!
+//! Arithmetic is `f32` and `f64` addition, multiplication, division and square root, which IEEE 754
+//! defines to the bit; the 16 samples of a pixel are the lanes that the compiler vectorises over.
+
+mod canvas;
+mod error;
+mod facets;
+mod lens;
+mod light;
+mod math;
+mod renderer;
+mod round;
+
+pub use error::RenderError;
+pub use renderer::Renderer;

@@ -1,0 +1,36 @@
+//! Frames per second of one renderer on one core: the best of several rounds.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use housecat_core::{Image, Pose, Scene};
+use housecat_render::Renderer;
+
+mod scenes;
+
+fn main() {
+    measure("two-room", &scenes::two_room(), scenes::two_room_poses);
+    measure("reacher", &scenes::reacher(), scenes::reacher_poses);
+}
+
+fn measure(name: &str, scene: &Scene, poses: fn(usize) -> Vec<Pose>) {
+    let poses: Vec<_> = (0..1000).map(poses).collect();
+    let fixed: Vec<bool> = (0..scene.bodies.len()).map(|body| body == 0).collect();
+    for side in [64, 224] {
+        let mut renderer = match Renderer::new(scene, &fixed, 0, side, side) {
+            Ok(renderer) => renderer,
+            Err(error) => return eprintln!("{name}: {error}"),
+        };
+        let mut image = Image::default();
+        let mut best = 0.0f64;
+        for _ in 0..10 {
+            let start = Instant::now();
+            for poses in &poses {
+                renderer.render(poses, &mut image);
+                black_box(&image);
+            }
+            best = best.max(poses.len() as f64 / start.elapsed().as_secs_f64());
+        }
+        println!("{name:>10} {side:>4} x {side:<4} {best:>10.0} frames/s");
+    }
+}
