@@ -1,1 +1,32 @@
-//! World models: encoders, predictors, losses, optimiser, trainer, checkpoints, fast latent rollout
+//! World models of the joint-embedding predictive kind: encode an observation to a latent, predict the
+//! next latent under an action block, and never generate pixels.
+//!
+//! [`WorldModel`] is the network, [`Trainer`] fits it to a [`housecat_core::Experience`], checkpoints
+//! are safetensors beside JSON, and [`LatentRollout`] is the fast path that planners call thousands
+//! of times a second. The crate knows nothing of sims, planners or run directories.
+
+mod batch;
+mod checkpoint;
+mod config;
+mod encoder;
+mod error;
+mod layers;
+mod loss;
+mod ops;
+mod optimizer;
+mod predictor;
+mod probe;
+mod rollout;
+mod trainer;
+mod world_model;
+
+pub use checkpoint::{load_checkpoint, load_model, save_checkpoint};
+pub use config::{
+    EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig,
+    PredictorConfig, RewardConfig, Schedule, TrainConfig,
+};
+pub use error::ModelError;
+pub use probe::LinearProbe;
+pub use rollout::LatentRollout;
+pub use trainer::{StepMetrics, Trainer, Validation};
+pub use world_model::WorldModel;

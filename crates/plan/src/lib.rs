@@ -1,1 +1,23 @@
-//! Planners that search action sequences: solvers, objectives and the one optimisation loop
+//! Planners: they search action sequences for the least cost under an [`Objective`].
+//!
+//! A planner is a distribution over sequences with three small methods ([`Planner`]); the loop that
+//! draws, prices and updates exists once ([`optimise`]). What a sequence costs is the objective's
+//! business: a latent world model and the ground-truth simulator both implement it, and a planner
+//! cannot tell them apart.
+//!
+//! Shapes: S candidates, H control steps, A action components; row-major `[S, H, A]`.
+
+mod cem;
+mod config;
+mod error;
+mod mppi;
+mod noise;
+mod optimise;
+mod sequences;
+
+pub use cem::{Cem, CemConfig};
+pub use config::{PlannerConfig, SearchConfig};
+pub use error::PlanError;
+pub use mppi::{Mppi, MppiConfig};
+pub use optimise::{Objective, Planner, optimise};
+pub use sequences::ActionSequences;

@@ -1,0 +1,288 @@
+//! Configuration: what a model is made of and how it is trained. The same types are the `train.toml`
+//! of a sim and the `config.json` of a checkpoint.
+
+use crate::ModelError;
+use housecat_core::ImageSpec;
+use serde::{Deserialize, Serialize};
+
+/// What the encoder sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ModelInput {
+    /// A camera image.
+    Pixels {
+        /// The camera and its size.
+        image: ImageSpec,
+    },
+    /// The state vector.
+    State {
+        /// Names of its components.
+        names: Vec<String>,
+    },
+}
+
+/// An encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum EncoderConfig {
+    /// Spatial soft-argmax keypoints over a small convolution, for pixels.
+    Keypoint {
+        /// Feature maps, each of which becomes one image position.
+        keypoints: usize,
+        /// Width of the hidden layer beside the linear map from positions to the latent.
+        hidden: usize,
+    },
+    /// A multi-layer perceptron, for states.
+    Mlp {
+        /// Width of its two hidden layers.
+        hidden: usize,
+    },
+}
+
+/// A predictor of the next latent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PredictorConfig {
+    /// A residual perceptron on the latent, the action block and both of one block before.
+    Residual {
+        /// Width of its two hidden layers.
+        hidden: usize,
+        /// Size of an encoded action block.
+        action_dim: usize,
+    },
+}
+
+/// A head that predicts the reward of an action block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardConfig {
+    /// Width of its hidden layer.
+    pub hidden: usize,
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// D: components of a latent.
+    pub latent_dim: usize,
+    /// Control steps in an action block.
+    pub action_repeat: usize,
+    /// Observation to latent.
+    pub encoder: EncoderConfig,
+    /// Latent to next latent.
+    pub predictor: PredictorConfig,
+    /// Latent and action block to reward, for reward tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardConfig>,
+}
+
+/// A weight that moves geometrically from its start to its end between two fractions of training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// The weight at first.
+    pub start: f32,
+    /// The weight at last.
+    pub end: f32,
+    /// Fraction of training at which it starts to move.
+    pub from: f32,
+    /// Fraction at which it has arrived.
+    pub to: f32,
+}
+
+impl Schedule {
+    /// The weight at this fraction of training in [0, 1].
+    pub fn at(&self, progress: f32) -> f32 {
+        let t = ((progress - self.from) / (self.to - self.from).max(1e-6)).clamp(0.0, 1.0);
+        self.start * (self.end / self.start).powf(t)
+    }
+}
+
+/// One term of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LossConfig {
+    /// Squared error of the next latent, predicted from encoded latents (teacher forcing).
+    NextLatent {
+        /// Its weight.
+        weight: f32,
+    },
+    /// Squared error of the latents predicted in open loop from the first of the window.
+    Rollout {
+        /// Its weight.
+        weight: f32,
+    },
+    /// SIGReg, against collapse.
+    Sigreg {
+        /// Its weight over training.
+        weight: Schedule,
+        /// Random projections, redrawn every step.
+        projections: usize,
+        /// Points of the characteristic function.
+        knots: usize,
+    },
+    /// Squared error of the reward of a block, in standard deviations.
+    Reward {
+        /// Its weight.
+        weight: f32,
+    },
+}
+
+/// AdamW (Loshchilov & Hutter 2019) with warm-up and cosine decay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Peak learning rate.
+    pub learning_rate: f32,
+    /// Decoupled weight decay, on matrices only.
+    pub weight_decay: f32,
+    /// Fraction of training over which the rate rises from zero.
+    pub warmup: f32,
+    /// Largest norm of the gradient over all variables.
+    pub clip_norm: f32,
+}
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Windows in a batch.
+    pub batch: usize,
+    /// Observations in a window, an action block apart.
+    pub window: usize,
+    /// Share of steps on which a sample's history is hidden from the predictor.
+    pub history_dropout: f32,
+    /// Share of episodes kept for validation.
+    pub validation: f32,
+    /// Steps between checkpoints (and validations).
+    pub checkpoint_every: u64,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The terms of the loss.
+    pub loss: Vec<LossConfig>,
+}
+
+/// Everything needed to rebuild a model and to know what it may be used on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Version of this layout; 1.
+    pub format: u32,
+    /// Name of the sim it was trained on.
+    pub sim: String,
+    /// What it sees.
+    pub input: ModelInput,
+    /// Names of the action's components.
+    pub actions: Vec<String>,
+    /// The network.
+    pub model: ModelConfig,
+}
+
+impl ModelSpec {
+    /// The version this crate writes.
+    pub const FORMAT: u32 = 1;
+
+    /// Components of an action block.
+    pub fn block_dim(&self) -> usize {
+        self.actions.len() * self.model.action_repeat
+    }
+}
+
+fn reject<T>(key: &'static str, value: impl ToString, fix: &str) -> Result<T, ModelError> {
+    Err(ModelError::Config { key, value: value.to_string(), fix: fix.to_owned() })
+}
+
+impl ModelConfig {
+    /// Refuses sizes that no network can have, and an encoder that does not fit the input.
+    pub fn validate(&self, input: &ModelInput) -> Result<(), ModelError> {
+        if self.latent_dim == 0 {
+            return reject("model.latent_dim", 0, "give the latent at least one component");
+        }
+        if self.action_repeat == 0 {
+            return reject(
+                "model.action_repeat",
+                0,
+                "an action block has at least one control step",
+            );
+        }
+        match (&self.encoder, input) {
+            (EncoderConfig::Keypoint { .. }, ModelInput::State { .. }) => {
+                reject("model.encoder.kind", "keypoint", "it sees pixels; use `mlp` for states")
+            }
+            (EncoderConfig::Mlp { .. }, ModelInput::Pixels { .. }) => {
+                reject("model.encoder.kind", "mlp", "it sees states; use `keypoint` for pixels")
+            }
+            (EncoderConfig::Keypoint { keypoints: 0, .. }, _) => {
+                reject("model.encoder.keypoints", 0, "give it at least one keypoint")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Refuses values that cannot train.
+    pub fn validate(&self, model: &ModelConfig) -> Result<(), ModelError> {
+        if self.steps == 0 {
+            return reject("train.steps", 0, "train for at least one step");
+        }
+        if self.batch < 4 {
+            return reject("train.batch", self.batch, "batch statistics need at least 4 windows");
+        }
+        if self.window < 2 {
+            return reject(
+                "train.window",
+                self.window,
+                "a prediction needs at least 2 observations",
+            );
+        }
+        if !(0.0..=0.5).contains(&self.validation) {
+            return reject(
+                "train.validation",
+                self.validation,
+                "keep between 0 and half of the episodes",
+            );
+        }
+        if self.checkpoint_every == 0 {
+            return reject("train.checkpoint_every", 0, "give a number of steps");
+        }
+        if !(self.optimizer.learning_rate > 0.0) {
+            return reject(
+                "optimizer.learning_rate",
+                self.optimizer.learning_rate,
+                "it must be positive",
+            );
+        }
+        if self.loss.is_empty() {
+            return reject("loss", "[]", "name at least one [[loss]]");
+        }
+        for loss in &self.loss {
+            match loss {
+                LossConfig::Sigreg { weight, projections, knots } => {
+                    if *projections == 0 || *knots < 2 {
+                        return reject(
+                            "loss.sigreg",
+                            format!("{projections} projections, {knots} knots"),
+                            "give at least 1 and 2",
+                        );
+                    }
+                    if !(weight.start > 0.0 && weight.end > 0.0) {
+                        return reject(
+                            "loss.sigreg.weight",
+                            weight.start.min(weight.end),
+                            "both ends must be positive",
+                        );
+                    }
+                }
+                LossConfig::Reward { .. } if model.reward.is_none() => {
+                    return reject("loss.kind", "reward", "add [model.reward], the head it trains");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Named variables and the layers made of them.
+
+use crate::ModelError;
+use crate::ops::{Activation, BatchStats, ConvShape, batch_norm, conv2d, linear, normalise};
+use candle_core::{Device, Result, Tensor, Var};
+use housecat_core::{Rng, Seed};
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+/// Running statistics of one batch normalisation, shared by all who look at the model.
+type Running = Arc<RwLock<BatchStats>>;
+
+/// Collects variables and running statistics in a fixed order while a network is put together.
+pub(crate) struct Builder {
+    seed: Seed,
+    pub(crate) variables: Vec<(String, Var)>,
+    pub(crate) statistics: Vec<(String, Running)>,
+}
+
+impl Builder {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { seed, variables: Vec::new(), statistics: Vec::new() }
+    }
+
+    /// A variable; its values depend on the seed and its name only.
+    fn variable(
+        &mut self,
+        name: String,
+        shape: &[usize],
+        init: impl FnOnce(&mut Rng, usize) -> Vec<f32>,
+    ) -> Result<Var> {
+        let values = init(&mut self.seed.child(&name, 0).rng(), shape.iter().product());
+        let var = Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?;
+        self.variables.push((name, var.clone()));
+        Ok(var)
+    }
+
+    fn uniform(&mut self, name: String, shape: &[usize], bound: f32) -> Result<Var> {
+        self.variable(name, shape, |rng, count| {
+            (0..count).map(|_| rng.uniform(-bound, bound)).collect()
+        })
+    }
+
+    fn constant(&mut self, name: String, shape: &[usize], value: f32) -> Result<Var> {
+        self.variable(name, shape, |_, count| vec![value; count])
+    }
+}
+
+/// Whether a forward pass trains (batch statistics, kept for the running ones) or only looks.
+pub(crate) enum Pass {
+    /// Collects the batch statistics by layer.
+    Train(std::cell::RefCell<BTreeMap<String, BatchStats>>),
+    /// Uses the running statistics.
+    Look,
+}
+
+impl Pass {
+    pub(crate) fn train() -> Self {
+        Self::Train(Default::default())
+    }
+}
+
+/// `act(x W + b)`.
+pub(crate) struct Linear {
+    weight: Var,
+    bias: Var,
+    activation: Activation,
+}
+
+impl Linear {
+    /// Uniform initialisation in +-1/sqrt(inputs), times `gain`.
+    pub(crate) fn new(
+        builder: &mut Builder,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        gain: f32,
+        activation: Activation,
+    ) -> Result<Self> {
+        let bound = gain / (inputs as f32).sqrt();
+        Ok(Self {
+            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            bias: builder.constant(format!("{name}.bias"), &[outputs], 0.0)?,
+            activation,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        linear(x, &self.weight, &self.bias, self.activation)
+    }
+}
+
+/// Batch normalisation over the last dimension.
+pub(crate) struct BatchNorm {
+    name: String,
+    gamma: Tensor,
+    beta: Tensor,
+    relu: bool,
+    running: Running,
+}
+
+impl BatchNorm {
+    /// With learned scale and shift.
+    pub(crate) fn new(
+        builder: &mut Builder,
+        name: &str,
+        channels: usize,
+        relu: bool,
+    ) -> Result<Self> {
+        let gamma =
+            builder.constant(format!("{name}.gamma"), &[channels], 1.0)?.as_tensor().clone();
+        let beta = builder.constant(format!("{name}.beta"), &[channels], 0.0)?.as_tensor().clone();
+        Ok(Self::with(builder, name, channels, gamma, beta, relu))
+    }
+
+    /// Without: the output's columns are standard.
+    pub(crate) fn plain(builder: &mut Builder, name: &str, channels: usize) -> Result<Self> {
+        let gamma = Tensor::ones(channels, candle_core::DType::F32, &Device::Cpu)?;
+        let beta = gamma.zeros_like()?;
+        Ok(Self::with(builder, name, channels, gamma, beta, false))
+    }
+
+    fn with(
+        builder: &mut Builder,
+        name: &str,
+        channels: usize,
+        gamma: Tensor,
+        beta: Tensor,
+        relu: bool,
+    ) -> Self {
+        let start = BatchStats { mean: vec![0.0; channels], var: vec![1.0; channels] };
+        let running = Arc::new(RwLock::new(start));
+        builder.statistics.push((name.to_owned(), Arc::clone(&running)));
+        Self { name: name.to_owned(), gamma, beta, relu, running }
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        match pass {
+            Pass::Train(collected) => {
+                let (y, stats) = batch_norm(x, &self.gamma, &self.beta, self.relu)?;
+                collected.borrow_mut().insert(self.name.clone(), stats);
+                Ok(y)
+            }
+            Pass::Look => {
+                let stats = self.running.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                normalise(x, &self.gamma, &self.beta, &stats, self.relu)
+            }
+        }
+    }
+}
+
+/// Convolution, batch normalisation, ReLU.
+pub(crate) struct ConvBlock {
+    weight: Var,
+    shape: ConvShape,
+    norm: BatchNorm,
+    /// The first block's input is an image, whose gradient nobody wants.
+    first: bool,
+}
+
+impl ConvBlock {
+    pub(crate) fn new(
+        builder: &mut Builder,
+        name: &str,
+        shape: ConvShape,
+        [inputs, outputs]: [usize; 2],
+        first: bool,
+    ) -> Result<Self> {
+        let window = shape.kernel * shape.kernel * inputs;
+        Ok(Self {
+            weight: builder.uniform(
+                format!("{name}.weight"),
+                &[window, outputs],
+                (3.0 / window as f32).sqrt(),
+            )?,
+            shape,
+            norm: BatchNorm::new(builder, &format!("{name}.norm"), outputs, true)?,
+            first,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        self.norm.forward(&conv2d(x, &self.weight, self.shape, !self.first)?, pass)
+    }
+}
+
+/// A single learned number.
+pub(crate) fn scalar(builder: &mut Builder, name: &str, value: f32) -> Result<Var> {
+    builder.constant(name.to_owned(), &[1], value)
+}
+
+/// The values of a tensor in row-major order.
+pub(crate) fn values(tensor: &Tensor) -> std::result::Result<Vec<f32>, ModelError> {
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+}

@@ -1,0 +1,121 @@
+//! The terms of the loss, and their sum.
+
+use crate::WorldModel;
+use crate::batch::Batch;
+use crate::config::LossConfig;
+use crate::layers::Pass;
+use crate::ops::{SigRegShape, sigreg};
+use candle_core::{DType, Device, Result, Tensor};
+use housecat_core::Rng;
+use std::collections::BTreeMap;
+
+/// Latents of a batch and what is predicted from them.
+pub(crate) struct Predictions {
+    /// Encoded latents, `[T * B, D]`.
+    pub latents: Tensor,
+    /// Teacher-forced predictions of steps 1.., `[(T - 1) * B, D]`.
+    pub forced: Tensor,
+    /// Open-loop predictions of steps 1.. from the first latent, `[(T - 1) * B, D]`.
+    pub open_loop: Tensor,
+    /// Predicted block rewards along the encoded latents, `[(T - 1) * B, 1]`.
+    pub rewards: Option<Tensor>,
+}
+
+impl Predictions {
+    /// Runs the whole network over a batch.
+    pub(crate) fn new(model: &WorldModel, batch: &Batch, pass: &Pass) -> Result<Self> {
+        let (b, steps) = (batch.size, batch.length - 1);
+        let latents = model.encoder.forward(&batch.input, pass)?;
+        let dim = latents.dim(1)?;
+        let e = model.predictor.encode_action(&batch.blocks)?;
+        let e_dim = e.dim(1)?;
+        let now = latents.narrow(0, 0, steps * b)?;
+        let next = latents.narrow(0, b, steps * b)?;
+
+        let zeros = |columns| Tensor::zeros((b, columns), DType::F32, &Device::Cpu);
+        let (change, e_prev) = if steps > 1 {
+            let earlier = (steps - 1) * b;
+            let change = (latents.narrow(0, b, earlier)? - latents.narrow(0, 0, earlier)?)?;
+            let change = Tensor::cat(&[&zeros(dim)?, &change], 0)?.broadcast_mul(&batch.history)?;
+            let e_prev = Tensor::cat(&[&zeros(e_dim)?, &e.narrow(0, 0, earlier)?], 0)?;
+            (change, e_prev.broadcast_mul(&batch.history)?)
+        } else {
+            (zeros(dim)?, zeros(e_dim)?)
+        };
+        let forced = model.predictor.forward(&now, &e, &change, &e_prev)?;
+
+        let mut z = latents.narrow(0, 0, b)?;
+        let (mut change, mut e_prev) = (zeros(dim)?, zeros(e_dim)?);
+        let mut path = Vec::with_capacity(steps);
+        for t in 0..steps {
+            let e_now = e.narrow(0, t * b, b)?;
+            let ahead = model.predictor.forward(&z, &e_now, &change, &e_prev)?;
+            change = (&ahead - &z)?;
+            e_prev = e_now;
+            z = ahead.clone();
+            path.push(ahead);
+        }
+        let open_loop = Tensor::cat(&path, 0)?;
+        let rewards = match &model.reward {
+            Some(head) => Some(head.forward(&now, &e, &next)?),
+            None => None,
+        };
+        Ok(Self { latents, forced, open_loop, rewards })
+    }
+
+    /// The latents that the predictions aim at, `[(T - 1) * B, D]`.
+    pub(crate) fn targets(&self, batch: &Batch) -> Result<Tensor> {
+        self.latents.narrow(0, batch.size, (batch.length - 1) * batch.size)
+    }
+}
+
+/// Mean squared difference.
+fn mse(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    (a - b)?.sqr()?.mean_all()
+}
+
+/// The weighted sum of the configured terms, and each term unweighted by name.
+pub(crate) fn total_loss(
+    terms: &[LossConfig],
+    predictions: &Predictions,
+    batch: &Batch,
+    progress: f32,
+    rng: &mut Rng,
+) -> Result<(Tensor, BTreeMap<&'static str, f32>)> {
+    let mut total = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+    let mut metrics = BTreeMap::new();
+    let targets = predictions.targets(batch)?;
+    for term in terms {
+        let (name, weight, value) = match term {
+            LossConfig::NextLatent { weight } => {
+                ("next_latent", *weight, mse(&predictions.forced, &targets)?)
+            }
+            LossConfig::Rollout { weight } => {
+                ("rollout", *weight, mse(&predictions.open_loop, &targets)?)
+            }
+            LossConfig::Sigreg { weight, projections, knots } => {
+                let shape = SigRegShape { groups: batch.length, knots: *knots };
+                let axes = unit_vectors(*projections, predictions.latents.dim(1)?, rng);
+                ("sigreg", weight.at(progress), sigreg(&predictions.latents, axes, shape)?)
+            }
+            LossConfig::Reward { weight } => match &predictions.rewards {
+                Some(rewards) => ("reward", *weight, mse(rewards, &batch.rewards)?),
+                None => candle_core::bail!("a reward loss needs a reward head"),
+            },
+        };
+        metrics.insert(name, value.to_scalar::<f32>()?);
+        total = (total + (value * f64::from(weight))?)?;
+    }
+    Ok((total, metrics))
+}
+
+/// `count` directions uniform on the sphere, `[count, dim]`.
+fn unit_vectors(count: usize, dim: usize, rng: &mut Rng) -> Vec<f32> {
+    let mut axes = vec![0.0; count * dim];
+    rng.fill_normal(&mut axes);
+    for axis in axes.chunks_exact_mut(dim) {
+        let norm = axis.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+        axis.iter_mut().for_each(|value| *value /= norm);
+    }
+    axes
+}

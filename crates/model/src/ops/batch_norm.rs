@@ -1,0 +1,293 @@
+//! Batch normalisation over rows (Ioffe & Szegedy 2015), with an optional ReLU after it.
+
+use super::{Values, argument, simd};
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use std::sync::{Arc, Mutex};
+
+const EPSILON: f64 = 1e-5;
+
+/// Mean and variance of each column of a batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct BatchStats {
+    /// `[c]`.
+    pub mean: Vec<f32>,
+    /// `[c]`, over n (not n - 1).
+    pub var: Vec<f32>,
+}
+
+impl BatchStats {
+    /// `1 / sqrt(var + epsilon)`, `[c]`.
+    fn inverse_std(&self) -> Vec<f32> {
+        self.var.iter().map(|&var| (1.0 / (f64::from(var) + EPSILON).sqrt()) as f32).collect()
+    }
+}
+
+/// Normalises x (rows of its last dimension, c) by the batch's own statistics:
+/// `gamma (x - mean) / std + beta`, then ReLU if asked. Also returns the statistics.
+pub(crate) fn batch_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    relu: bool,
+) -> Result<(Tensor, BatchStats)> {
+    let saved = Arc::new(Mutex::new(BatchStats::default()));
+    let op = BatchNorm { relu, saved: Arc::clone(&saved) };
+    let y = x.contiguous()?.apply_op3(gamma, beta, op)?;
+    let stats = saved.lock().map(|stats| stats.clone()).unwrap_or_default();
+    Ok((y, stats))
+}
+
+/// The same map with given statistics, without a gradient.
+pub(crate) fn normalise(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    stats: &BatchStats,
+    relu: bool,
+) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let (scale, shift) = affine(&Values::of(gamma)?, &Values::of(beta)?, stats);
+    let values = Values::of(&x)?;
+    let mut out = vec![0.0; values.len()];
+    apply(&values, &scale, &shift, relu, &mut out);
+    Tensor::from_vec(out, x.dims(), &Device::Cpu)
+}
+
+fn affine(gamma: &[f32], beta: &[f32], stats: &BatchStats) -> (Vec<f32>, Vec<f32>) {
+    let scale: Vec<f32> =
+        stats.inverse_std().iter().zip(gamma).map(|(inv, gamma)| inv * gamma).collect();
+    let shift = beta
+        .iter()
+        .zip(&stats.mean)
+        .zip(&scale)
+        .map(|((beta, mean), scale)| beta - mean * scale)
+        .collect();
+    (scale, shift)
+}
+
+simd! {
+    fn apply(x: &[f32], scale: &[f32], shift: &[f32], relu: bool, out: &mut [f32]) {
+        let columns = scale.len();
+        let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+        for (out, x) in out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+            for i in 0..columns {
+                out[i] = (x[i] * scale[i] + shift[i]).max(floor);
+            }
+        }
+    }
+}
+
+simd! {
+    /// Adds each column's sum of `x - offset` and of its square: f32 within a block of rows, f64 across blocks.
+    fn moments(x: &[f32], offset: &[f32], sum: &mut [f64], square: &mut [f64]) {
+        let columns = offset.len();
+        let mut partial = vec![0.0_f32; 2 * columns];
+        for block in x.chunks(columns * 64) {
+            partial.fill(0.0);
+            let (s, q) = partial.split_at_mut(columns);
+            for row in block.chunks_exact(columns) {
+                for i in 0..columns {
+                    let value = row[i] - offset[i];
+                    s[i] += value;
+                    q[i] += value * value;
+                }
+            }
+            for i in 0..columns {
+                sum[i] += f64::from(s[i]);
+                square[i] += f64::from(q[i]);
+            }
+        }
+    }
+}
+
+simd! {
+    /// Masks the gradient by the ReLU (where the output is zero) and adds up, per column, the
+    /// gradient and its product with the normalised input.
+    fn reduce(
+        x: &[f32],
+        y: &[f32],
+        grad: &mut [f32],
+        mean: &[f32],
+        inv: &[f32],
+        relu: bool,
+        sum: &mut [f64],
+        product: &mut [f64],
+    ) {
+        let columns = mean.len();
+        let mut partial = vec![0.0_f32; 2 * columns];
+        let size = columns * 64;
+        for ((x, y), grad) in x.chunks(size).zip(y.chunks(size)).zip(grad.chunks_mut(size)) {
+            partial.fill(0.0);
+            let (s, p) = partial.split_at_mut(columns);
+            let rows = x.chunks_exact(columns).zip(y.chunks_exact(columns));
+            for ((x, y), grad) in rows.zip(grad.chunks_exact_mut(columns)) {
+                for i in 0..columns {
+                    let g = if relu && y[i] <= 0.0 { 0.0 } else { grad[i] };
+                    grad[i] = g;
+                    s[i] += g;
+                    p[i] += g * ((x[i] - mean[i]) * inv[i]);
+                }
+            }
+            for i in 0..columns {
+                sum[i] += f64::from(s[i]);
+                product[i] += f64::from(p[i]);
+            }
+        }
+    }
+}
+
+simd! {
+    fn input_grad(x: &[f32], grad: &mut [f32], a: &[f32], b: &[f32], c: &[f32]) {
+        let columns = a.len();
+        for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+            for i in 0..columns {
+                grad[i] = grad[i] * a[i] + x[i] * b[i] + c[i];
+            }
+        }
+    }
+}
+
+struct BatchNorm {
+    relu: bool,
+    saved: Arc<Mutex<BatchStats>>,
+}
+
+impl CustomOp3 for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        gamma: &CpuStorage,
+        gamma_layout: &Layout,
+        beta: &CpuStorage,
+        beta_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = argument(x, x_layout)?;
+        let (gamma, beta) = (argument(gamma, gamma_layout)?, argument(beta, beta_layout)?);
+        let columns = gamma.len();
+        let rows = x.len() / columns;
+        if rows < 2 || rows * columns != x.len() {
+            candle_core::bail!(
+                "batch normalisation needs at least two rows of {columns}, got {} values",
+                x.len()
+            )
+        }
+        // Moments about the first row: no cancellation when the mean is far from zero.
+        let offset = &x[..columns];
+        let (mut sum, mut square) = (vec![0.0; columns], vec![0.0; columns]);
+        moments(x, offset, &mut sum, &mut square);
+        let count = rows as f64;
+        let mean_offset: Vec<f64> = sum.iter().map(|sum| sum / count).collect();
+        let stats = BatchStats {
+            mean: mean_offset
+                .iter()
+                .zip(offset)
+                .map(|(mean, &offset)| (mean + f64::from(offset)) as f32)
+                .collect(),
+            var: square
+                .iter()
+                .zip(&mean_offset)
+                .map(|(square, mean)| (square / count - mean * mean).max(0.0) as f32)
+                .collect(),
+        };
+        let (scale, shift) = affine(gamma, beta, &stats);
+        let mut out = vec![0.0; x.len()];
+        apply(x, &scale, &shift, self.relu, &mut out);
+        if let Ok(mut saved) = self.saved.lock() {
+            *saved = stats;
+        }
+        Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        _: &Tensor,
+        y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let stats = self.saved.lock().map(|stats| stats.clone()).unwrap_or_default();
+        let inv = stats.inverse_std();
+        let columns = inv.len();
+        let grad = grad.contiguous()?;
+        let mut grad: Vec<f32> = Values::of(&grad)?.to_vec();
+        let (x_values, y_values, gamma_values) =
+            (Values::of(x)?, Values::of(y)?, Values::of(gamma)?);
+        let (mut sum, mut product) = (vec![0.0; columns], vec![0.0; columns]);
+        reduce(
+            &x_values,
+            &y_values,
+            &mut grad,
+            &stats.mean,
+            &inv,
+            self.relu,
+            &mut sum,
+            &mut product,
+        );
+        let rows = (grad.len() / columns) as f64;
+        // dx = gamma inv (g - mean(g) - xhat mean(g xhat)), rearranged to g a + x b + c.
+        let (mut a, mut b, mut c) = (vec![0.0; columns], vec![0.0; columns], vec![0.0; columns]);
+        for i in 0..columns {
+            let scale = f64::from(gamma_values[i]) * f64::from(inv[i]);
+            let (mean_grad, mean_product) = (sum[i] / rows, product[i] / rows);
+            let slope = -scale * mean_product * f64::from(inv[i]);
+            a[i] = scale as f32;
+            b[i] = slope as f32;
+            c[i] = (-scale * mean_grad - slope * f64::from(stats.mean[i])) as f32;
+        }
+        input_grad(&x_values, &mut grad, &a, &b, &c);
+        let vector = |values: &[f64]| {
+            Tensor::from_vec(
+                values.iter().map(|&value| value as f32).collect::<Vec<_>>(),
+                columns,
+                &Device::Cpu,
+            )
+        };
+        Ok((
+            Some(Tensor::from_vec(grad, x.dims(), &Device::Cpu)?),
+            Some(vector(&product)?),
+            Some(vector(&sum)?),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn gradients_match_differences() {
+        let x = check::normal("x", &[70, 3]);
+        let gamma = check::normal("gamma", &[3]);
+        let beta = check::normal("beta", &[3]);
+        let target = check::normal("target", &[70, 3]);
+        for relu in [false, true] {
+            check::gradients(&[&x, &gamma, &beta], 3e-3, 2e-2, &|| {
+                (batch_norm(&x, &gamma, &beta, relu)?.0 * target.as_tensor())?.sum_all()
+            });
+        }
+    }
+
+    #[test]
+    fn columns_become_standard_and_the_given_statistics_agree() {
+        let x =
+            (check::normal("x", &[1000, 4]).as_tensor() * 3.0).unwrap().affine(1.0, 100.0).unwrap();
+        let gamma = Tensor::ones(4, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let beta = gamma.zeros_like().unwrap();
+        let (y, stats) = batch_norm(&x, &gamma, &beta, false).unwrap();
+        let rows = y.to_vec2::<f32>().unwrap();
+        for c in 0..4 {
+            let mean = rows.iter().map(|row| f64::from(row[c])).sum::<f64>() / 1000.0;
+            let var = rows.iter().map(|row| f64::from(row[c]).powi(2)).sum::<f64>() / 1000.0;
+            assert!(mean.abs() < 1e-4 && (var - 1.0).abs() < 1e-3, "{mean} {var}");
+        }
+        let again = normalise(&x, &gamma, &beta, &stats, false).unwrap();
+        assert_eq!(again.to_vec2::<f32>().unwrap(), rows);
+    }
+}

@@ -1,0 +1,136 @@
+//! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
+//! cut the graph: convolution, batch normalisation, linear layers, soft-argmax and SIGReg.
+//!
+//! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
+//! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
+//! multiply-add, so that both give the same bits), and dispatched at run time.
+
+mod batch_norm;
+mod conv;
+mod linear;
+mod math;
+mod matmul;
+mod sigreg;
+mod soft_argmax;
+
+pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
+pub(crate) use conv::{ConvShape, conv2d};
+pub(crate) use linear::{Activation, linear, silu_in_place};
+pub(crate) use matmul::{Layout2, matmul};
+pub(crate) use sigreg::{SigRegShape, sigreg};
+pub(crate) use soft_argmax::soft_argmax;
+
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
+use std::ops::Deref;
+
+/// Compiles a function for the baseline and for AVX2 and picks one at run time.
+macro_rules! simd {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) {
+            #[inline(always)]
+            fn body($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn wide($($arg: $ty),*) {
+                    body($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx2") {
+                    // SAFETY: the feature was detected on the line above.
+                    return unsafe { wide($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+pub(crate) use simd;
+
+/// The values of a contiguous f32 tensor on the CPU, borrowed.
+pub(crate) struct Values<'a> {
+    storage: candle_core::StorageRef<'a>,
+    start: usize,
+    len: usize,
+}
+
+impl<'a> Values<'a> {
+    /// Borrows the tensor, which must be contiguous.
+    pub(crate) fn of(tensor: &'a Tensor) -> Result<Self> {
+        let (storage, layout) = tensor.storage_and_layout();
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("a fused operation was given a tensor that is not contiguous")
+        };
+        match &*storage {
+            Storage::Cpu(CpuStorage::F32(_)) => Ok(Self { storage, start, len: end - start }),
+            _ => candle_core::bail!(
+                "a fused operation was given a tensor that is not f32 on the CPU"
+            ),
+        }
+    }
+}
+
+impl Deref for Values<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &*self.storage {
+            Storage::Cpu(CpuStorage::F32(values)) => &values[self.start..self.start + self.len],
+            _ => &[],
+        }
+    }
+}
+
+/// The values of an operation's argument, which must be contiguous.
+fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
+        _ => candle_core::bail!("a fused operation takes contiguous f32 tensors"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod check {
+    use candle_core::{Device, Result, Tensor, Var};
+    use housecat_core::Seed;
+
+    /// A variable of standard normal values.
+    pub(crate) fn normal(name: &str, shape: &[usize]) -> Var {
+        let mut values = vec![0.0; shape.iter().product()];
+        Seed::new(3).child(name, 0).rng().fill_normal(&mut values);
+        Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+    }
+
+    /// Compares the gradient of `loss` by backpropagation with central differences, for every
+    /// variable, on up to 24 components each.
+    pub(crate) fn gradients(
+        vars: &[&Var],
+        epsilon: f32,
+        tolerance: f32,
+        loss: &dyn Fn() -> Result<Tensor>,
+    ) {
+        let grads = loss().unwrap().backward().unwrap();
+        for (which, var) in vars.iter().enumerate() {
+            let grad = grads.get(var.as_tensor()).expect("every variable gets a gradient");
+            let grad = grad.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let start = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let stride = start.len().div_ceil(24);
+            for index in (0..start.len()).step_by(stride) {
+                let at = |delta: f32| {
+                    let mut moved = start.clone();
+                    moved[index] += delta;
+                    var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                    loss().unwrap().to_scalar::<f32>().unwrap()
+                };
+                let numeric = (at(epsilon) - at(-epsilon)) / (2.0 * epsilon);
+                let scale = 1.0_f32.max(numeric.abs());
+                assert!(
+                    (numeric - grad[index]).abs() <= tolerance * scale,
+                    "variable {which}, component {index}: differences give {numeric}, backward {}",
+                    grad[index]
+                );
+            }
+            var.set(&Tensor::from_vec(start, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Linear probes from latents to physical quantities, fitted for display and the report only.
+
+/// Ridge regression from latents `[n, D]` to targets `[n, P]`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LinearProbe {
+    /// `[P, D + 1]`, the last column the offset.
+    weights: Vec<Vec<f32>>,
+    /// Correlation of prediction and target per target, on the rows kept out of the fit.
+    pub correlation: Vec<f32>,
+}
+
+impl LinearProbe {
+    /// Fits on four rows of five and correlates on the fifth. `None` with fewer than `10 D` rows.
+    pub fn fit(latents: &[f32], dim: usize, targets: &[f32], outputs: usize) -> Option<Self> {
+        let rows = latents.len() / dim.max(1);
+        if dim == 0 || outputs == 0 || rows < 10 * dim {
+            return None;
+        }
+        let size = dim + 1;
+        let input =
+            |row: usize, i: usize| if i < dim { f64::from(latents[row * dim + i]) } else { 1.0 };
+        let held_out = |row: usize| row % 5 == 4;
+        let mut gram = vec![0.0; size * size];
+        let mut moment = vec![0.0; size * outputs];
+        for row in (0..rows).filter(|&row| !held_out(row)) {
+            for i in 0..size {
+                let x = input(row, i);
+                for j in 0..=i {
+                    gram[i * size + j] += x * input(row, j);
+                }
+                for p in 0..outputs {
+                    moment[i * outputs + p] += x * f64::from(targets[row * outputs + p]);
+                }
+            }
+        }
+        for i in 0..size {
+            gram[i * size + i] += 1e-4 * rows as f64;
+        }
+        cholesky(&mut gram, size);
+        let weights: Vec<Vec<f32>> = (0..outputs)
+            .map(|p| {
+                let mut x: Vec<f64> = (0..size).map(|i| moment[i * outputs + p]).collect();
+                solve(&gram, size, &mut x);
+                x.iter().map(|&value| value as f32).collect()
+            })
+            .collect();
+        let mut probe = Self { weights, correlation: Vec::new() };
+        let test: Vec<usize> = (0..rows).filter(|&row| held_out(row)).collect();
+        let guesses: Vec<Vec<f32>> =
+            test.iter().map(|&row| probe.predict(&latents[row * dim..(row + 1) * dim])).collect();
+        probe.correlation = (0..outputs)
+            .map(|p| {
+                let pairs = test
+                    .iter()
+                    .zip(&guesses)
+                    .map(|(&row, guess)| (targets[row * outputs + p], guess[p]));
+                correlation(&pairs.collect::<Vec<_>>())
+            })
+            .collect();
+        Some(probe)
+    }
+
+    /// The quantities `[P]` of a latent `[D]`.
+    pub fn predict(&self, latent: &[f32]) -> Vec<f32> {
+        self.weights
+            .iter()
+            .map(|row| {
+                let (offset, slopes) = row.split_last().unwrap_or((&0.0, &[]));
+                offset + slopes.iter().zip(latent).map(|(slope, value)| slope * value).sum::<f32>()
+            })
+            .collect()
+    }
+}
+
+/// Pearson's correlation; 0 when a side is constant.
+fn correlation(pairs: &[(f32, f32)]) -> f32 {
+    let n = pairs.len().max(1) as f64;
+    let mean = |of: &dyn Fn(&(f32, f32)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+    let (mean_a, mean_b) = (mean(&|p| f64::from(p.0)), mean(&|p| f64::from(p.1)));
+    let product = |of: &dyn Fn(f64, f64) -> f64| {
+        pairs.iter().map(|p| of(f64::from(p.0) - mean_a, f64::from(p.1) - mean_b)).sum::<f64>()
+    };
+    let (aa, bb, ab) = (product(&|a, _| a * a), product(&|_, b| b * b), product(&|a, b| a * b));
+    if aa <= 0.0 || bb <= 0.0 { 0.0 } else { (ab / (aa * bb).sqrt()) as f32 }
+}
+
+/// Factors a symmetric positive matrix (its lower triangle) in place.
+fn cholesky(a: &mut [f64], n: usize) {
+    for i in 0..n {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
+            let rest = a[i * n + j] - dot;
+            a[i * n + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / a[j * n + j] };
+        }
+    }
+}
+
+/// Solves with the factor, in place.
+fn solve(l: &[f64], n: usize, x: &mut [f64]) {
+    for i in 0..n {
+        let dot: f64 = (0..i).map(|k| l[i * n + k] * x[k]).sum();
+        x[i] = (x[i] - dot) / l[i * n + i];
+    }
+    for i in (0..n).rev() {
+        let dot: f64 = (i + 1..n).map(|k| l[k * n + i] * x[k]).sum();
+        x[i] = (x[i] - dot) / l[i * n + i];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use housecat_core::Seed;
+
+    #[test]
+    fn recovers_a_linear_map() {
+        let mut latents = vec![0.0; 400 * 3];
+        Seed::new(0).rng().fill_normal(&mut latents);
+        let targets: Vec<f32> =
+            latents.chunks(3).flat_map(|z| [2.0 * z[0] - z[2] + 1.0, z[1]]).collect();
+        let probe = LinearProbe::fit(&latents, 3, &targets, 2).unwrap();
+        assert!(probe.correlation.iter().all(|&r| r > 0.999));
+        let guess = probe.predict(&[1.0, 2.0, 3.0]);
+        assert!(guess[0].abs() < 1e-2 && (guess[1] - 2.0).abs() < 1e-2, "{guess:?}");
+        assert!(LinearProbe::fit(&latents[..30], 3, &targets[..20], 2).is_none());
+    }
+}

@@ -1,0 +1,281 @@
+//! The trainer: replicas over fixed shares of each batch, one optimiser, everything a function of the
+//! seed and the step number, so that a resumed run continues with the same bits.
+
+use crate::batch::{Batch, Windows, fit_scaling};
+use crate::config::{ModelSpec, TrainConfig};
+use crate::layers::{Pass, values};
+use crate::loss::{Predictions, total_loss};
+use crate::ops::BatchStats;
+use crate::optimizer::{AdamW, clip};
+use crate::{ModelError, WorldModel};
+use housecat_core::{Experience, Seed};
+use std::collections::BTreeMap;
+
+/// Shares of a batch, each with its own batch statistics. Fixed, so that the number of threads changes
+/// the time and not the bits.
+const SHARES: usize = 2;
+
+/// Share of the newest batch in the running statistics of batch normalisation.
+const STATISTICS_SHARE: f32 = 0.05;
+
+/// Consecutive steps without a finite loss after which training gives up.
+const PATIENCE: u32 = 20;
+
+/// What one step did.
+#[derive(Clone, Debug, Default)]
+pub struct StepMetrics {
+    /// Steps done, this one included.
+    pub step: u64,
+    /// The weighted sum of the terms.
+    pub loss: f32,
+    /// Each term, unweighted, by name.
+    pub terms: BTreeMap<&'static str, f32>,
+    /// Norm of the gradient before clipping.
+    pub grad_norm: f32,
+    /// Learning rate used.
+    pub learning_rate: f32,
+    /// The step was skipped because the loss or gradient was not finite.
+    pub skipped: bool,
+}
+
+/// How well held-out windows are predicted; latents have unit variance.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Validation {
+    /// Mean squared error of the next latent from encoded ones.
+    pub next_latent: f32,
+    /// Mean squared error in open loop, by blocks ahead.
+    pub open_loop: Vec<f32>,
+    /// The same for predicting that nothing changes.
+    pub copy: Vec<f32>,
+    /// Mean squared error of the block reward, in variances, if there is a reward head.
+    pub reward: Option<f32>,
+}
+
+/// Fits a [`WorldModel`] to an [`Experience`].
+pub struct Trainer<'a> {
+    model: WorldModel,
+    config: TrainConfig,
+    experience: &'a Experience,
+    windows: Windows,
+    optimizer: AdamW,
+    seed: Seed,
+    step: u64,
+    skipped: u64,
+    skipped_in_a_row: u32,
+    threads: usize,
+}
+
+/// What a share of a batch contributes.
+struct Share {
+    loss: f32,
+    terms: BTreeMap<&'static str, f32>,
+    grads: Vec<Vec<f32>>,
+    stats: BTreeMap<String, BatchStats>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer at step 0 with an untrained model.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense or the experience does not hold what the model needs.
+    pub fn new(
+        spec: ModelSpec,
+        config: TrainConfig,
+        experience: &'a Experience,
+        seed: Seed,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
+        config.validate(&spec.model)?;
+        let mut model = WorldModel::new(spec, seed)?;
+        model.check(experience)?;
+        let repeat = model.spec().model.action_repeat;
+        let windows = Windows::new(experience, config.window, repeat, config.validation, seed)?;
+        model.scaling = fit_scaling(experience, &windows, model.scaling.state_mean.len());
+        let optimizer = AdamW::new(&model.variables);
+        Ok(Self {
+            model,
+            config,
+            experience,
+            windows,
+            optimizer,
+            seed,
+            step: 0,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            threads,
+        })
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &WorldModel {
+        &self.model
+    }
+
+    /// The model, when training is over.
+    pub fn into_model(self) -> WorldModel {
+        self.model
+    }
+
+    /// How it trains.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps skipped because the loss was not finite.
+    pub fn steps_skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Windows to train on and to validate on.
+    pub fn window_counts(&self) -> (usize, usize) {
+        (self.windows.train.len(), self.windows.validation.len())
+    }
+
+    pub(crate) fn optimizer(&self) -> &AdamW {
+        &self.optimizer
+    }
+
+    pub(crate) fn restore(&mut self, step: u64, skipped: u64) -> (&mut WorldModel, &mut AdamW) {
+        self.step = step;
+        self.skipped = skipped;
+        (&mut self.model, &mut self.optimizer)
+    }
+
+    /// One optimiser step.
+    ///
+    /// # Errors
+    /// If the loss stays non-finite, or a tensor operation fails.
+    pub fn step(&mut self) -> Result<StepMetrics, ModelError> {
+        let progress = self.step as f32 / self.config.steps as f32;
+        let shares = self.shares(progress)?;
+        let mut grads = shares[0].grads.clone();
+        for share in &shares[1..] {
+            for (sum, grad) in grads.iter_mut().flatten().zip(share.grads.iter().flatten()) {
+                *sum += grad;
+            }
+        }
+        let scale = 1.0 / SHARES as f32;
+        grads.iter_mut().flatten().for_each(|grad| *grad *= scale);
+        let mean = |of: &dyn Fn(&Share) -> f32| shares.iter().map(of).sum::<f32>() * scale;
+        let loss = mean(&|share| share.loss);
+        let grad_norm = clip(&mut grads, self.config.optimizer.clip_norm);
+        let learning_rate = self.config.optimizer.rate(progress);
+        let skipped = !(loss.is_finite() && grad_norm.is_finite());
+        self.step += 1;
+        if skipped {
+            self.skipped += 1;
+            self.skipped_in_a_row += 1;
+            if self.skipped_in_a_row >= PATIENCE {
+                return Err(ModelError::Diverged { step: self.step, loss, repeats: PATIENCE });
+            }
+        } else {
+            self.skipped_in_a_row = 0;
+            let decay = self.config.optimizer.weight_decay;
+            self.optimizer.step(&self.model.variables, &grads, self.step, learning_rate, decay)?;
+            let stats: Vec<_> = shares.iter().map(|share| share.stats.clone()).collect();
+            self.model.update_statistics(&stats, STATISTICS_SHARE);
+        }
+        let terms =
+            shares[0].terms.keys().map(|&name| (name, mean(&|share| share.terms[name]))).collect();
+        Ok(StepMetrics { step: self.step, loss, terms, grad_norm, learning_rate, skipped })
+    }
+
+    /// Computes every share's loss and gradients, on up to `threads` threads.
+    fn shares(&self, progress: f32) -> Result<Vec<Share>, ModelError> {
+        let mut rng = self.seed.child("batch", self.step).rng();
+        let per_share = self.config.batch / SHARES;
+        let starts: Vec<Vec<usize>> = (0..SHARES)
+            .map(|_| {
+                (0..per_share)
+                    .map(|_| self.windows.train[rng.index(self.windows.train.len())])
+                    .collect()
+            })
+            .collect();
+        let run = |share: usize| self.share(&starts[share], share, progress);
+        if self.threads < 2 {
+            return (0..SHARES).map(run).collect();
+        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> =
+                (1..SHARES).map(|share| scope.spawn(move || run(share))).collect();
+            let first = run(0);
+            let rest = workers.into_iter().map(|worker| match worker.join() {
+                Ok(share) => share,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            std::iter::once(first).chain(rest).collect()
+        })
+    }
+
+    fn share(&self, starts: &[usize], share: usize, progress: f32) -> Result<Share, ModelError> {
+        let mut rng = self.seed.child("share", self.step).child("share", share as u64).rng();
+        let size = (self.windows.length, self.windows.repeat);
+        let dropout = self.config.history_dropout;
+        let batch = Batch::new(&self.model, self.experience, starts, size, dropout, &mut rng)?;
+        let pass = Pass::train();
+        let predictions = Predictions::new(&self.model, &batch, &pass)?;
+        // The projections must be the same for all shares, or more shares would mean more of them.
+        let mut rng = self.seed.child("projections", self.step).rng();
+        let (loss, terms) =
+            total_loss(&self.config.loss, &predictions, &batch, progress, &mut rng)?;
+        let store = loss.backward()?;
+        let grads = self.model.variables.iter().map(|(name, var)| match store.get(var.as_tensor()) {
+            Some(grad) => values(grad),
+            None => Err(ModelError::Config {
+                key: "loss",
+                value: format!("{:?}", terms.keys().collect::<Vec<_>>()),
+                fix: format!("no term trains the variable `{name}`; add the loss that does, or remove its part of the model"),
+            }),
+        });
+        let grads = grads.collect::<Result<_, _>>()?;
+        let stats = match pass {
+            Pass::Train(stats) => stats.into_inner(),
+            Pass::Look => BTreeMap::new(),
+        };
+        Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats })
+    }
+
+    /// Predicts held-out windows (at most 512, the same ones every time).
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn validate(&self) -> Result<Option<Validation>, ModelError> {
+        let windows = &self.windows.validation;
+        if windows.is_empty() {
+            return Ok(None);
+        }
+        let mut rng = self.seed.child("validation", 0).rng();
+        let starts: Vec<usize> =
+            (0..windows.len().min(512)).map(|_| windows[rng.index(windows.len())]).collect();
+        let size = (self.windows.length, self.windows.repeat);
+        let batch = Batch::new(&self.model, self.experience, &starts, size, 0.0, &mut rng)?;
+        let predictions = Predictions::new(&self.model, &batch, &Pass::Look)?;
+        let targets = values(&predictions.targets(&batch)?)?;
+        let latents = values(&predictions.latents)?;
+        let rows = batch.size * self.model.latent_dim();
+        let error = |a: &[f32], b: &[f32]| {
+            let total: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+            (total / a.len() as f64) as f32
+        };
+        let open_loop = values(&predictions.open_loop)?;
+        let steps = batch.length - 1;
+        let ahead = |t: usize| t * rows..(t + 1) * rows;
+        let reward = match &predictions.rewards {
+            Some(rewards) => Some(error(&values(rewards)?, &values(&batch.rewards)?)),
+            None => None,
+        };
+        Ok(Some(Validation {
+            next_latent: error(&values(&predictions.forced)?, &targets),
+            open_loop: (0..steps)
+                .map(|t| error(&open_loop[ahead(t)], &targets[ahead(t)]))
+                .collect(),
+            copy: (0..steps).map(|t| error(&latents[..rows], &targets[ahead(t)])).collect(),
+            reward,
+        }))
+    }
+}

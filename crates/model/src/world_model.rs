@@ -1,0 +1,291 @@
+//! The network as a whole: what it is made of, what it was scaled by, and how it looks at the world.
+
+use crate::config::{ModelInput, ModelSpec, PredictorConfig};
+use crate::encoder::Encoder;
+use crate::layers::{Builder, Pass, values};
+use crate::ops::BatchStats;
+use crate::predictor::{Predictor, RewardHead};
+use crate::{LatentRollout, ModelError};
+use candle_core::{Device, Tensor, Var};
+use housecat_core::{Experience, Observation, Seed};
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+/// Offsets and scales fitted to the training data.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scaling {
+    /// Mean and standard deviation of each state component (empty for pixels).
+    pub state_mean: Vec<f32>,
+    pub state_std: Vec<f32>,
+    /// Of the summed reward of an action block.
+    pub reward_mean: f32,
+    pub reward_std: f32,
+}
+
+/// A named array, as stored in a checkpoint.
+pub(crate) struct NamedArray {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// A world model: encoder, predictor and, for reward tasks, a reward head.
+///
+/// Clones of the variables are shared, so a model can be looked at from many threads.
+pub struct WorldModel {
+    spec: ModelSpec,
+    pub(crate) encoder: Encoder,
+    pub(crate) predictor: Predictor,
+    pub(crate) reward: Option<RewardHead>,
+    pub(crate) variables: Vec<(String, Var)>,
+    statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
+    pub(crate) scaling: Scaling,
+}
+
+impl WorldModel {
+    /// An untrained model; its weights depend on the seed only.
+    ///
+    /// # Errors
+    /// If the specification makes no sense.
+    pub fn new(spec: ModelSpec, seed: Seed) -> Result<Self, ModelError> {
+        spec.model.validate(&spec.input)?;
+        let mut builder = Builder::new(seed.child("weights", 0));
+        let config = &spec.model;
+        let encoder = Encoder::new(&mut builder, &config.encoder, &spec.input, config.latent_dim)?;
+        let predictor =
+            Predictor::new(&mut builder, &config.predictor, config.latent_dim, spec.block_dim())?;
+        let PredictorConfig::Residual { action_dim, .. } = config.predictor;
+        let reward = match &config.reward {
+            Some(head) => {
+                Some(RewardHead::new(&mut builder, head.hidden, config.latent_dim, action_dim)?)
+            }
+            None => None,
+        };
+        let states = match &spec.input {
+            ModelInput::State { names } => names.len(),
+            ModelInput::Pixels { .. } => 0,
+        };
+        let scaling = Scaling {
+            state_mean: vec![0.0; states],
+            state_std: vec![1.0; states],
+            reward_mean: 0.0,
+            reward_std: 1.0,
+        };
+        let Builder { variables, statistics, .. } = builder;
+        Ok(Self { spec, encoder, predictor, reward, variables, statistics, scaling })
+    }
+
+    /// What it is made of.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// D.
+    pub fn latent_dim(&self) -> usize {
+        self.spec.model.latent_dim
+    }
+
+    /// Number of trained values.
+    pub fn parameters(&self) -> usize {
+        self.variables.iter().map(|(_, var)| var.elem_count()).sum()
+    }
+
+    /// Encodes observations to latents `[n, D]`, flattened.
+    ///
+    /// # Errors
+    /// If an observation lacks what the model sees or has another size.
+    pub fn encode(&self, observations: &[&Observation]) -> Result<Vec<f32>, ModelError> {
+        let mut raw = Vec::new();
+        for observation in observations {
+            match &self.spec.input {
+                ModelInput::Pixels { image: spec } => {
+                    let Some(image) = observation.images.first() else {
+                        return Err(ModelError::Data(
+                            "the observation has no image, and the model sees pixels".into(),
+                        ));
+                    };
+                    if (image.width, image.height) != (spec.width, spec.height) {
+                        return Err(ModelError::Data(format!(
+                            "the image is {}x{}, and the model sees {}x{}",
+                            image.width, image.height, spec.width, spec.height
+                        )));
+                    }
+                    append_pixels(&image.pixels, &mut raw);
+                }
+                ModelInput::State { names } => {
+                    if observation.state.len() != names.len() {
+                        return Err(ModelError::Data(format!(
+                            "the state has {} components, and the model sees {} ({})",
+                            observation.state.len(),
+                            names.len(),
+                            names.join(", ")
+                        )));
+                    }
+                    self.append_state(&observation.state, &mut raw);
+                }
+            }
+        }
+        let x = self.input_tensor(raw, observations.len())?;
+        values(&self.encoder.forward(&x, &Pass::Look)?)
+    }
+
+    /// Encodes every frame of an experience, `[N, D]`, in chunks.
+    ///
+    /// # Errors
+    /// If the experience lacks what the model sees.
+    pub fn encode_all(&self, experience: &Experience) -> Result<Vec<f32>, ModelError> {
+        self.check(experience)?;
+        let mut latents = Vec::with_capacity(experience.frames() * self.latent_dim());
+        let frames: Vec<usize> = (0..experience.frames()).collect();
+        for chunk in frames.chunks(256) {
+            let x = self.gather(experience, chunk)?;
+            latents.extend(values(&self.encoder.forward(&x, &Pass::Look)?)?);
+        }
+        Ok(latents)
+    }
+
+    /// Refuses an experience that does not hold what the model sees.
+    pub(crate) fn check(&self, experience: &Experience) -> Result<(), ModelError> {
+        if experience.action_dim != self.spec.actions.len() {
+            return Err(ModelError::Data(format!(
+                "its actions have {} components, the model's {} ({})",
+                experience.action_dim,
+                self.spec.actions.len(),
+                self.spec.actions.join(", ")
+            )));
+        }
+        match &self.spec.input {
+            ModelInput::Pixels { image } if experience.image.as_ref() != Some(image) => {
+                Err(ModelError::Data(format!(
+                    "the model sees camera `{}` at {}x{}, the dataset holds {:?}",
+                    image.camera, image.width, image.height, experience.image
+                )))
+            }
+            ModelInput::State { names } if experience.state_names != *names => {
+                Err(ModelError::Data(format!(
+                    "the model sees the state [{}], the dataset holds [{}]",
+                    names.join(", "),
+                    experience.state_names.join(", ")
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The encoder's input for these frames of an experience.
+    pub(crate) fn gather(
+        &self,
+        experience: &Experience,
+        frames: &[usize],
+    ) -> candle_core::Result<Tensor> {
+        let mut raw = Vec::new();
+        for &frame in frames {
+            match &self.spec.input {
+                ModelInput::Pixels { .. } => append_pixels(experience.image(frame), &mut raw),
+                ModelInput::State { .. } => self.append_state(experience.state(frame), &mut raw),
+            }
+        }
+        self.input_tensor(raw, frames.len())
+    }
+
+    fn append_state(&self, state: &[f32], out: &mut Vec<f32>) {
+        let scale = self.scaling.state_mean.iter().zip(&self.scaling.state_std);
+        out.extend(state.iter().zip(scale).map(|(value, (mean, std))| (value - mean) / std));
+    }
+
+    fn input_tensor(&self, raw: Vec<f32>, n: usize) -> candle_core::Result<Tensor> {
+        match &self.spec.input {
+            ModelInput::Pixels { image } => {
+                Tensor::from_vec(raw, (n, image.height, image.width, 3), &Device::Cpu)
+            }
+            ModelInput::State { names } => Tensor::from_vec(raw, (n, names.len()), &Device::Cpu),
+        }
+    }
+
+    /// The fast rollout path with a copy of the present weights.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn latent_rollout(&self) -> Result<LatentRollout, ModelError> {
+        LatentRollout::new(self)
+    }
+
+    /// The values of a variable by name, for packing.
+    pub(crate) fn variable(&self, name: &str) -> Result<Vec<f32>, ModelError> {
+        match self.variables.iter().find(|(own, _)| own == name) {
+            Some((_, var)) => values(var.as_tensor()),
+            None => Err(ModelError::Data(format!("the model has no variable `{name}`"))),
+        }
+    }
+
+    /// Moves the running statistics towards a batch's by this share.
+    pub(crate) fn update_statistics(&self, batches: &[BTreeMap<String, BatchStats>], share: f32) {
+        for (name, running) in &self.statistics {
+            let mut running = running.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let found: Vec<&BatchStats> =
+                batches.iter().filter_map(|batch| batch.get(name)).collect();
+            let scale = share / found.len().max(1) as f32;
+            for stats in &found {
+                let BatchStats { mean, var } = &mut *running;
+                for (own, new) in
+                    mean.iter_mut().zip(&stats.mean).chain(var.iter_mut().zip(&stats.var))
+                {
+                    // Each batch moves the value by its part; the old value keeps the rest, once.
+                    *own += scale * (new - *own);
+                }
+            }
+        }
+    }
+
+    /// Everything that a checkpoint must hold, in a fixed order.
+    pub(crate) fn arrays(&self) -> Result<Vec<NamedArray>, ModelError> {
+        let mut arrays = Vec::new();
+        for (name, var) in &self.variables {
+            arrays.push(NamedArray {
+                name: name.clone(),
+                shape: var.dims().to_vec(),
+                values: values(var.as_tensor())?,
+            });
+        }
+        let mut plain = |name: String, values: Vec<f32>| {
+            arrays.push(NamedArray { name, shape: vec![values.len()], values });
+        };
+        for (name, running) in &self.statistics {
+            let stats = running.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+            plain(format!("{name}.running_mean"), stats.mean.clone());
+            plain(format!("{name}.running_var"), stats.var.clone());
+        }
+        plain("scaling.state_mean".into(), self.scaling.state_mean.clone());
+        plain("scaling.state_std".into(), self.scaling.state_std.clone());
+        plain("scaling.reward".into(), vec![self.scaling.reward_mean, self.scaling.reward_std]);
+        Ok(arrays)
+    }
+
+    /// Takes the values of a checkpoint; `fetch` gives the array of a name if its length is as wanted.
+    pub(crate) fn load(
+        &mut self,
+        fetch: &dyn Fn(&str, &[usize]) -> Result<Vec<f32>, ModelError>,
+    ) -> Result<(), ModelError> {
+        for (name, var) in &self.variables {
+            let values = fetch(name, var.dims())?;
+            var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?;
+        }
+        for (name, running) in &self.statistics {
+            let mut stats = running.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let shape = [stats.mean.len()];
+            stats.mean = fetch(&format!("{name}.running_mean"), &shape)?;
+            stats.var = fetch(&format!("{name}.running_var"), &shape)?;
+        }
+        let states = [self.scaling.state_mean.len()];
+        self.scaling.state_mean = fetch("scaling.state_mean", &states)?;
+        self.scaling.state_std = fetch("scaling.state_std", &states)?;
+        let reward = fetch("scaling.reward", &[2])?;
+        (self.scaling.reward_mean, self.scaling.reward_std) = (reward[0], reward[1]);
+        Ok(())
+    }
+}
+
+/// Bytes to [-1, 1].
+fn append_pixels(bytes: &[u8], out: &mut Vec<f32>) {
+    out.extend(bytes.iter().map(|&byte| f32::from(byte) * (2.0 / 255.0) - 1.0));
+}

@@ -1,0 +1,252 @@
+//! Training as a whole on a tiny world: gradients everywhere, bits, resumption, the fast path, files.
+
+use housecat_core::{Experience, ImageSpec, Observation, Seed};
+use housecat_model::*;
+
+/// A dot that moves as told on a 16 x 16 image, with its position as state.
+fn world(episodes: usize, length: usize) -> Experience {
+    let image = ImageSpec { camera: "top".into(), width: 16, height: 16 };
+    let mut experience = Experience {
+        image: Some(image),
+        state_names: vec!["x".into(), "y".into()],
+        privileged_names: vec!["x".into()],
+        action_dim: 2,
+        ..Experience::default()
+    };
+    for episode in 0..episodes {
+        let mut rng = Seed::new(9).child("episode", episode as u64).rng();
+        let mut at = [rng.uniform(3.0, 12.0), rng.uniform(3.0, 12.0)];
+        let first = experience.frames();
+        for _ in 0..length {
+            for y in 0..16 {
+                for x in 0..16 {
+                    let d2 = (x as f32 - at[0]).powi(2) + (y as f32 - at[1]).powi(2);
+                    let value = (255.0 / (1.0 + d2)) as u8;
+                    experience.images.extend([value, 0, 255 - value]);
+                }
+            }
+            experience.state.extend(at);
+            experience.privileged.push(at[0]);
+            let action = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
+            experience.actions.extend(action);
+            experience.rewards.push(at[0] * 0.1);
+            for (at, action) in at.iter_mut().zip(action) {
+                *at = (*at + action).clamp(2.0, 13.0);
+            }
+        }
+        experience.episodes.push(first..experience.frames());
+    }
+    experience
+}
+
+fn spec(pixels: bool) -> ModelSpec {
+    let names = vec!["x".to_owned(), "y".to_owned()];
+    ModelSpec {
+        format: ModelSpec::FORMAT,
+        sim: "dot".into(),
+        input: match pixels {
+            true => ModelInput::Pixels {
+                image: ImageSpec { camera: "top".into(), width: 16, height: 16 },
+            },
+            false => ModelInput::State { names: names.clone() },
+        },
+        actions: names,
+        model: ModelConfig {
+            latent_dim: 6,
+            action_repeat: 2,
+            encoder: match pixels {
+                true => EncoderConfig::Keypoint { keypoints: 5, hidden: 16 },
+                false => EncoderConfig::Mlp { hidden: 16 },
+            },
+            predictor: PredictorConfig::Residual { hidden: 24, action_dim: 5 },
+            reward: Some(RewardConfig { hidden: 8 }),
+        },
+    }
+}
+
+fn train_config(steps: u64) -> TrainConfig {
+    TrainConfig {
+        steps,
+        batch: 16,
+        window: 4,
+        history_dropout: 0.2,
+        validation: 0.2,
+        checkpoint_every: 5,
+        optimizer: OptimizerConfig {
+            learning_rate: 3e-3,
+            weight_decay: 1e-3,
+            warmup: 0.05,
+            clip_norm: 1.0,
+        },
+        loss: vec![
+            LossConfig::NextLatent { weight: 1.0 },
+            LossConfig::Rollout { weight: 1.0 },
+            LossConfig::Sigreg {
+                weight: Schedule { start: 0.2, end: 0.05, from: 0.2, to: 0.6 },
+                projections: 16,
+                knots: 9,
+            },
+            LossConfig::Reward { weight: 0.5 },
+        ],
+    }
+}
+
+/// The bits of every weight, through the file format.
+fn bits(trainer: &Trainer<'_>) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = save_checkpoint(trainer, folder.path(), Seed::new(1)).unwrap();
+    [
+        std::fs::read(path.join("model.safetensors")).unwrap(),
+        std::fs::read(path.join("optimizer.safetensors")).unwrap(),
+    ]
+    .concat()
+}
+
+fn run(experience: &Experience, pixels: bool, steps: u64, threads: usize) -> Vec<u8> {
+    let mut trainer =
+        Trainer::new(spec(pixels), train_config(12), experience, Seed::new(1), threads).unwrap();
+    for _ in 0..steps {
+        trainer.step().unwrap();
+    }
+    bits(&trainer)
+}
+
+#[test]
+fn every_variable_learns_and_prediction_improves() {
+    let experience = world(30, 30);
+    for pixels in [true, false] {
+        // A step fails unless every variable receives a gradient.
+        let mut trainer =
+            Trainer::new(spec(pixels), train_config(150), &experience, Seed::new(1), 2).unwrap();
+        for _ in 0..150 {
+            assert!(!trainer.step().unwrap().skipped);
+        }
+        let report = trainer.validate().unwrap().unwrap();
+        assert!(report.next_latent < 0.7 * report.copy[0], "{report:?}");
+        assert!(report.open_loop[2] < report.copy[2], "{report:?}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_bits() {
+    let experience = world(10, 20);
+    for pixels in [true, false] {
+        assert_eq!(run(&experience, pixels, 4, 1), run(&experience, pixels, 4, 2));
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    let experience = world(10, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let seed = Seed::new(1);
+    let new = || Trainer::new(spec(true), train_config(12), &experience, seed, 2).unwrap();
+    let mut first = new();
+    for _ in 0..5 {
+        first.step().unwrap();
+    }
+    save_checkpoint(&first, folder.path(), seed).unwrap();
+    let mut second = new();
+    load_checkpoint(&mut second, &folder.path().join("last"), seed).unwrap();
+    for _ in 0..3 {
+        second.step().unwrap();
+    }
+    assert_eq!(bits(&second), run(&experience, true, 8, 1));
+}
+
+#[test]
+fn the_fast_path_equals_the_training_path() {
+    let experience = world(10, 20);
+    let mut trainer =
+        Trainer::new(spec(false), train_config(12), &experience, Seed::new(1), 1).unwrap();
+    for _ in 0..12 {
+        trainer.step().unwrap();
+    }
+    let model = trainer.into_model();
+    let mut fast = model.latent_rollout().unwrap();
+    let observe = |state: [f32; 2]| Observation { state: state.to_vec(), images: vec![] };
+    let latents = model.encode(&[&observe([5.0, 6.0]), &observe([5.5, 6.5])]).unwrap();
+    let (before, now) = latents.split_at(6);
+    let mut rng = Seed::new(4).rng();
+    let mut actions = vec![0.0; 7 * 3 * 4];
+    rng.fill_normal(&mut actions);
+    let block = [0.1, -0.2, 0.3, 0.4];
+    for history in [None, Some((before, &block[..]))] {
+        let want = model.roll_reference(now, history, &actions, 7, 3).unwrap();
+        let got = fast.roll(now, history, &actions, 7, 3);
+        for (got, want) in got.iter().zip(&want.0) {
+            assert!((got - want).abs() < 1e-5, "{got} {want}");
+        }
+        let rewards = fast.rewards(now, &actions, 7, 3).unwrap();
+        for (got, want) in rewards.iter().zip(&want.1) {
+            assert!((got - want).abs() < 1e-5 * want.abs().max(1.0), "{got} {want}");
+        }
+    }
+}
+
+#[test]
+fn checkpoints_are_refused_with_a_reason() {
+    let experience = world(10, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let seed = Seed::new(1);
+    let trainer = Trainer::new(spec(true), train_config(12), &experience, seed, 1).unwrap();
+    let path = save_checkpoint(&trainer, folder.path(), seed).unwrap();
+    load_model(&path).unwrap();
+    let text = |error: ModelError| error.to_string();
+
+    let weights = path.join("model.safetensors");
+    let good = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &good[..good.len() / 2]).unwrap();
+    assert!(text(load_model(&path).err().unwrap()).contains("model.safetensors"));
+    std::fs::write(&weights, b"nonsense").unwrap();
+    assert!(text(load_model(&path).err().unwrap()).contains("not a usable checkpoint"));
+    let mut poisoned = good.clone();
+    let end = poisoned.len();
+    poisoned[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&weights, poisoned).unwrap();
+    assert!(text(load_model(&path).err().unwrap()).contains("not finite"));
+    std::fs::write(&weights, &good).unwrap();
+
+    let config = path.join("config.json");
+    let json = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, json.replace("\"latent_dim\": 6", "\"latent_dim\": 7")).unwrap();
+    assert!(text(load_model(&path).err().unwrap()).contains("wanted"));
+    std::fs::write(&config, json.replace("\"format\": 1", "\"format\": 99")).unwrap();
+    assert!(text(load_model(&path).err().unwrap()).contains("format 99"));
+    std::fs::write(&config, &json).unwrap();
+
+    let mut other = Trainer::new(spec(true), train_config(13), &experience, seed, 1).unwrap();
+    assert!(
+        text(load_checkpoint(&mut other, &path, seed).err().unwrap())
+            .contains("another configuration")
+    );
+}
+
+#[test]
+fn nonsense_is_refused_by_name() {
+    let experience = world(4, 20);
+    let mut config = train_config(5);
+    config.loss = vec![];
+    let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
+    assert!(error.to_string().contains("[[loss]]"), "{error}");
+    let mut config = train_config(5);
+    config.window = 40;
+    let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
+    assert!(error.to_string().contains("train.window"), "{error}");
+    let mut config = train_config(5);
+    config.loss.pop();
+    let mut trainer = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).unwrap();
+    let error = trainer.step().err().unwrap();
+    assert!(error.to_string().contains("reward."), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_skipped_then_reported() {
+    let mut experience = world(4, 20);
+    experience.rewards.iter_mut().for_each(|reward| *reward = f32::NAN);
+    let mut trainer =
+        Trainer::new(spec(true), train_config(100), &experience, Seed::new(0), 1).unwrap();
+    assert!(trainer.step().unwrap().skipped);
+    let error = (0..100).find_map(|_| trainer.step().err()).unwrap();
+    assert!(error.to_string().contains("learning_rate"), "{error}");
+}

@@ -1,0 +1,111 @@
+//! Configuration of planners, as it stands under `[planner]`.
+
+use crate::{Cem, CemConfig, Mppi, MppiConfig, PlanError, Planner};
+use serde::{Deserialize, Serialize};
+
+/// What every planner needs to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchConfig {
+    /// Action blocks in a plan.
+    pub horizon: usize,
+    /// S: candidates a round.
+    pub samples: usize,
+    /// Rounds for the first plan of an episode.
+    pub iterations: usize,
+    /// Rounds for the later plans, which start from the one before.
+    pub warm_iterations: usize,
+    /// Action blocks executed before planning anew.
+    pub execute: usize,
+}
+
+/// A planner and its hyper-parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PlannerConfig {
+    /// The cross-entropy method.
+    Cem(CemConfig),
+    /// Model-predictive path integral control.
+    Mppi(MppiConfig),
+}
+
+impl PlannerConfig {
+    /// Every kind with its defaults, for conformance tests and the command line.
+    pub fn all() -> Vec<Self> {
+        vec![Self::Cem(CemConfig::default()), Self::Mppi(MppiConfig::default())]
+    }
+
+    /// The kind called `name`, with its defaults.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|config| config.name() == name)
+    }
+
+    /// The name of its kind.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cem(_) => "cem",
+            Self::Mppi(_) => "mppi",
+        }
+    }
+
+    /// A planner over sequences of `horizon` control steps.
+    ///
+    /// # Errors
+    /// If a hyper-parameter makes no sense.
+    pub fn build(
+        &self,
+        samples: usize,
+        horizon: usize,
+        action_dim: usize,
+    ) -> Result<Box<dyn Planner>, PlanError> {
+        Ok(match self {
+            Self::Cem(config) => Box::new(Cem::new(config, samples, horizon, action_dim)?),
+            Self::Mppi(config) => Box::new(Mppi::new(config, samples, horizon, action_dim)?),
+        })
+    }
+}
+
+impl SearchConfig {
+    /// Refuses numbers that cannot plan.
+    ///
+    /// # Errors
+    /// Names the key and the fix.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        let zero = |key, value: usize, fix| match value {
+            0 => Err(PlanError::Config { key, value: "0".into(), fix }),
+            _ => Ok(()),
+        };
+        zero("horizon", self.horizon, "look at least one action block ahead")?;
+        zero("iterations", self.iterations, "search for at least one round")?;
+        zero("warm_iterations", self.warm_iterations, "search for at least one round")?;
+        zero("execute", self.execute, "execute at least one action block")?;
+        if self.samples < 2 {
+            let value = self.samples.to_string();
+            return Err(PlanError::Config {
+                key: "samples",
+                value,
+                fix: "compare at least two candidates",
+            });
+        }
+        if self.execute > self.horizon {
+            let value = self.execute.to_string();
+            let fix = "execute no more blocks than `planner.horizon`";
+            return Err(PlanError::Config { key: "execute", value, fix });
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a value outside `low..=high`.
+pub(crate) fn in_range(
+    key: &'static str,
+    value: f32,
+    low: f32,
+    high: f32,
+    fix: &'static str,
+) -> Result<(), PlanError> {
+    match (low..=high).contains(&value) {
+        true => Ok(()),
+        false => Err(PlanError::Config { key, value: value.to_string(), fix }),
+    }
+}
