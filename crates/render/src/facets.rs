@@ -83,6 +83,7 @@ impl Facets {
     }
 
     /// Draws the triangles that face the camera. `corners` is room for the projected vertices.
+    #[inline(always)]
     pub fn draw(
         &self,
         view: &View,
@@ -167,6 +168,7 @@ impl Outline {
     }
 }
 
+#[inline(always)]
 fn fill(
     face: &Face,
     outline: &Outline,
@@ -187,7 +189,10 @@ fn fill(
         for column in outline.span(row) {
             let pixel = row * canvas.width + column;
             let (x, y) = (column as f64, row as f64);
-            let edge = outline.edges.map(|[dx, dy, at]| (dx * x + dy * y + at) as f32);
+            let mut edge = [0.0; 3];
+            for (value, [dx, dy, at]) in edge.iter_mut().zip(outline.edges) {
+                *value = (dx * x + dy * y + at) as f32;
+            }
             let (x, y) = (x as f32, y as f32);
             let (descent, height) = (descent.eval(x, y), height.eval(x, y));
             let before = canvas.depth(pixel);
@@ -204,17 +209,20 @@ fn fill(
                 depth[i] = if seen { t } else { f32::INFINITY };
             }
             if hits != 0 {
-                let color = flat.map(|color| [color; LANES]).unwrap_or_else(|| {
-                    let pixel_rays = rays.at(column, row);
-                    let mut points = [[0.0; LANES]; 3];
-                    for i in 0..LANES {
-                        let (o, d) = pixel_rays.ray(i);
-                        for k in 0..3 {
-                            points[k][i] = o[k] + steps[i] * d[k];
+                let color = match flat {
+                    Some(color) => [color; LANES],
+                    None => {
+                        let pixel_rays = rays.at(column, row);
+                        let mut points = [[0.0; LANES]; 3];
+                        for i in 0..LANES {
+                            let (o, d) = pixel_rays.ray(i);
+                            for k in 0..3 {
+                                points[k][i] = o[k] + steps[i] * d[k];
+                            }
                         }
+                        lights.shade(rgb, &points, &normals)
                     }
-                    lights.shade(rgb, &points, &normals)
-                });
+                };
                 canvas.paint(pixel, &depth, &color);
             }
         }

@@ -7,7 +7,7 @@ use housecat_core::{Camera, Pose};
 
 use crate::RenderError;
 use crate::canvas::{Lanes, spread_of};
-use crate::math::{Affine, Vec3, dot, scale, sub};
+use crate::math::{Affine, Vec3, dot, eval, scale, sub};
 
 /// Nothing nearer to the camera than this is drawn, metres.
 pub(crate) const NEAR: f32 = 1e-3;
@@ -133,7 +133,8 @@ impl<'a> View<'a> {
         let whole = Bound {
             start: [0.0; 2],
             along: [0.0; 2],
-            reach: f32::INFINITY,
+            per_length: 0.0,
+            limit: f32::INFINITY,
             columns: 0..lens.width as usize,
             rows: 0..lens.height as usize,
         };
@@ -148,10 +149,15 @@ impl<'a> View<'a> {
             let (low, high) = (a[k].min(b[k]) - reach, a[k].max(b[k]) + reach);
             low.max(0.0) as usize..(high + 1.0).clamp(0.0, limit) as usize
         };
+        let along = [b[0] - a[0], b[1] - a[1]];
+        let length = along[0] * along[0] + along[1] * along[1];
+        // A pixel reaches half its diagonal from its centre.
+        let limit = reach + std::f32::consts::FRAC_1_SQRT_2;
         let bound = Bound {
             start: [a[0], a[1]],
-            along: [b[0] - a[0], b[1] - a[1]],
-            reach,
+            along,
+            per_length: if length > 0.0 { 1.0 / length } else { 0.0 },
+            limit: limit * limit,
             columns: range(0, lens.width),
             rows: range(1, lens.height),
         };
@@ -190,36 +196,30 @@ enum Disc {
     Seen([f32; 3]),
 }
 
-/// A stadium on the picture: all within `reach` of a segment, and the box around it.
+/// A stadium on the picture, all within some distance of a segment, and the box around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
     start: [f32; 2],
     along: [f32; 2],
-    reach: f32,
+    /// One over the square of the segment's length.
+    per_length: f32,
+    /// Square of the distance from the segment within which the centre of a touched pixel lies.
+    limit: f32,
     pub columns: std::ops::Range<usize>,
     pub rows: std::ops::Range<usize>,
 }
 
 impl Bound {
-    /// Calls `visit` with each pixel that the stadium may touch.
+    /// Whether the stadium may touch a pixel.
     #[inline(always)]
-    pub fn visit(&self, mut visit: impl FnMut(usize, usize)) {
+    pub fn touches(&self, column: usize, row: usize) -> bool {
         let [dx, dy] = self.along;
-        let length = dx * dx + dy * dy;
-        let inverse = if length > 0.0 { 1.0 / length } else { 0.0 };
-        // A pixel reaches half its diagonal from its centre.
-        let limit = (self.reach + std::f32::consts::FRAC_1_SQRT_2).powi(2);
-        for row in self.rows.clone() {
-            let y = row as f32 + 0.5 - self.start[1];
-            for column in self.columns.clone() {
-                let x = column as f32 + 0.5 - self.start[0];
-                let part = ((x * dx + y * dy) * inverse).clamp(0.0, 1.0);
-                let (x, y) = (x - part * dx, y - part * dy);
-                if x * x + y * y <= limit {
-                    visit(column, row);
-                }
-            }
-        }
+        let (x, y) = (column as f32 + 0.5 - self.start[0], row as f32 + 0.5 - self.start[1]);
+        let part = (x * dx + y * dy) * self.per_length;
+        let part = if part < 1.0 { part } else { 1.0 };
+        let part = if part > 0.0 { part } else { 0.0 };
+        let (x, y) = (x - part * dx, y - part * dy);
+        x * x + y * y <= self.limit
     }
 }
 
@@ -241,8 +241,8 @@ impl Rays {
         let (x, y) = (column as f32, row as f32);
         PixelRays {
             rays: self,
-            origin: [0, 1, 2].map(|k| self.origin[k].eval(x, y)),
-            direction: [0, 1, 2].map(|k| self.direction[k].eval(x, y)),
+            origin: eval(&self.origin, x, y),
+            direction: eval(&self.direction, x, y),
         }
     }
 }

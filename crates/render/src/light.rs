@@ -99,7 +99,8 @@ impl Lights {
     /// The colours of samples at `points` with unit `normals`.
     #[inline(always)]
     pub fn shade(&self, rgb: [f32; 3], points: &[Lanes; 3], normals: &[Lanes; 3]) -> [u32; LANES] {
-        let mut bright = self.ambient.map(|k| [k; LANES]);
+        let [r, g, b] = self.ambient;
+        let mut bright = [[r; LANES], [g; LANES], [b; LANES]];
         for (lamp, color) in &self.local {
             let mut lambert = [0.0; LANES];
             match *lamp {
@@ -127,12 +128,12 @@ impl Lights {
         }
         let mut colors = [0; LANES];
         for i in 0..LANES {
-            let clip = |value: f32| if value < 1.0 { value } else { 1.0 };
-            colors[i] = pack([
-                clip(bright[0][i]) * rgb[0],
-                clip(bright[1][i]) * rgb[1],
-                clip(bright[2][i]) * rgb[2],
-            ]);
+            let mut color = [0.0; 3];
+            for k in 0..3 {
+                let clipped = if bright[k][i] < 1.0 { bright[k][i] } else { 1.0 };
+                color[k] = clipped * rgb[k];
+            }
+            colors[i] = pack(color);
         }
         colors
     }

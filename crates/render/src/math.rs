@@ -47,3 +47,9 @@ impl Affine {
         }
     }
 }
+
+/// A vector of affine components at a column and row.
+#[inline(always)]
+pub(crate) fn eval(v: &[Affine; 3], x: f32, y: f32) -> Vec3 {
+    [v[0].eval(x, y), v[1].eval(x, y), v[2].eval(x, y)]
+}

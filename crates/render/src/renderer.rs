@@ -231,6 +231,24 @@ struct Painter {
 
 impl Painter {
     fn draw(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { self.draw_wide(figure, camera, body) };
+        }
+        self.draw_plain(figure, camera, body);
+    }
+
+    /// [`Self::draw_plain`] compiled for eight lanes at a time instead of four. The same operations
+    /// on the same numbers: the compiler may not fuse or reorder them, so the bits are the same.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn draw_wide(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
+        self.draw_plain(figure, camera, body);
+    }
+
+    #[inline(always)]
+    fn draw_plain(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
         let world = body.compose(&figure.pose).inverse();
         let view = View::new(&self.lens, &world.compose(camera));
         let (ends, radius) = figure.hull();
@@ -246,6 +264,65 @@ impl Painter {
             Form::Facets(facets) => {
                 facets.draw(&view, &rays, lights, rgb, &mut self.corners, canvas);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use housecat_core::{Camera, Light};
+
+    use super::*;
+
+    #[test]
+    fn wide_and_plain_lanes_give_the_same_bits() {
+        let forms = [
+            Geometry::Plane { half: [2.0, 1.0] },
+            Geometry::Box { half: [0.3, 0.2, 0.4] },
+            Geometry::Sphere { radius: 0.4 },
+            Geometry::Capsule { radius: 0.2, half_length: 0.4 },
+            Geometry::Cylinder { radius: 0.3, half_length: 0.3 },
+        ];
+        let light = Light {
+            position: [1.0, -1.0, 3.0],
+            direction: [0.0, 0.6, -0.8],
+            directional: false,
+            diffuse: [0.5, 0.4, 0.3],
+            ambient: [0.0; 3],
+        };
+        let pose = Pose { position: [0.1, 0.2, 0.3], rotation: [0.5, 0.3, 0.1, 0.8] };
+        let scene = Scene {
+            bodies: vec!["world".into()],
+            shapes: forms
+                .into_iter()
+                .map(|geometry| Shape {
+                    name: String::new(),
+                    body: 0,
+                    pose,
+                    geometry,
+                    rgba: [0.9, 0.6, 0.3, 1.0],
+                })
+                .collect(),
+            cameras: vec![Camera {
+                name: String::new(),
+                body: 0,
+                pose: Pose { position: [0.2, 0.1, 3.0], ..Pose::IDENTITY },
+                fovy: 0.8,
+                orthographic: false,
+            }],
+            lights: vec![Light { directional: true, ..light.clone() }, light],
+            background: [0.1, 0.2, 0.3],
+        };
+        let mut renderer = Renderer::new(&scene, &[false], 0, 48, 48).unwrap();
+        let (camera, painter) = (scene.cameras[0].pose, &mut renderer.painter);
+        let (mut wide, mut plain) = (Image::default(), Image::default());
+        for figure in &renderer.moving {
+            painter.draw(figure, &camera, &Pose::IDENTITY);
+            painter.canvas.finish(&mut wide);
+            painter.draw_plain(figure, &camera, &Pose::IDENTITY);
+            painter.canvas.finish(&mut plain);
+            assert_eq!(wide, plain);
+            assert_ne!(wide.rgb(22, 22), wide.rgb(0, 47), "it shows");
         }
     }
 }

@@ -92,6 +92,7 @@ impl Solid for Cylinder {
 }
 
 /// Draws a solid over the pixels of `bound`.
+#[inline(always)]
 pub(crate) fn draw<S: Solid>(
     solid: &S,
     bound: &Bound,
@@ -100,28 +101,32 @@ pub(crate) fn draw<S: Solid>(
     rgb: [f32; 3],
     canvas: &mut Canvas,
 ) {
-    let width = canvas.width;
-    bound.visit(|column, row| {
-        let pixel = row * width + column;
-        let pixel_rays = rays.at(column, row);
-        let before = canvas.depth(pixel);
-        let (mut depth, mut points, mut normals) =
-            ([0.0; LANES], [[0.0; LANES]; 3], [[0.0; LANES]; 3]);
-        let mut hits = 0;
-        for i in 0..LANES {
-            let (o, d) = pixel_rays.ray(i);
-            let (s, normal) = solid.enter(o, d);
-            let t = rays.anchor + s;
-            let seen = (t >= NEAR) & (t < before[i]);
-            hits |= u32::from(seen);
-            depth[i] = if seen { t } else { f32::INFINITY };
-            for k in 0..3 {
-                points[k][i] = o[k] + s * d[k];
-                normals[k][i] = normal[k];
+    for row in bound.rows.clone() {
+        for column in bound.columns.clone() {
+            if !bound.touches(column, row) {
+                continue;
+            }
+            let pixel = row * canvas.width + column;
+            let pixel_rays = rays.at(column, row);
+            let before = canvas.depth(pixel);
+            let (mut depth, mut points, mut normals) =
+                ([0.0; LANES], [[0.0; LANES]; 3], [[0.0; LANES]; 3]);
+            let mut hits = 0;
+            for i in 0..LANES {
+                let (o, d) = pixel_rays.ray(i);
+                let (s, normal) = solid.enter(o, d);
+                let t = rays.anchor + s;
+                let seen = (t >= NEAR) & (t < before[i]);
+                hits |= u32::from(seen);
+                depth[i] = if seen { t } else { f32::INFINITY };
+                for k in 0..3 {
+                    points[k][i] = o[k] + s * d[k];
+                    normals[k][i] = normal[k];
+                }
+            }
+            if hits != 0 {
+                canvas.paint(pixel, &depth, &lights.shade(rgb, &points, &normals));
             }
         }
-        if hits != 0 {
-            canvas.paint(pixel, &depth, &lights.shade(rgb, &points, &normals));
-        }
-    });
+    }
 }
