@@ -124,7 +124,7 @@ pub struct ResetOptions {
     pub evaluation: bool,
 }
 
-/// What can go wrong in an environment.
+/// What can go wrong in an environment, or between it and a policy.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
     /// The action has the wrong length or a component that is not finite.
@@ -158,6 +158,9 @@ pub enum EnvError {
         /// How it differs.
         detail: String,
     },
+    /// The policy cannot choose an action from what it is shown.
+    #[error("the policy cannot act: {0}")]
+    Policy(String),
     /// A camera that the scene lacks was asked for.
     #[error("the sim `{sim}` has no camera `{camera}`; it has: {have}")]
     NoCamera {
@@ -220,7 +223,8 @@ pub trait Env: Send {
     /// Names of the privileged state's components.
     fn state_names(&self) -> Vec<String>;
 
-    /// Sets the goal as a privileged state (evaluators only) and starts judging from this step.
+    /// Sets the goal as a privileged state (evaluators only). A new episode begins: judging, time and
+    /// the step limit start from here.
     fn set_goal(&mut self, goal: Option<&State>) -> Result<(), EnvError>;
 
     /// Errors between the world and its goal; empty without one.

@@ -25,7 +25,7 @@ pub use env::{
 };
 pub use episode::{Episode, Experience, Frame};
 pub use observation::{Image, Observation};
-pub use policy::{Decision, IterationTrace, PlanTrace, Policy};
+pub use policy::{Actor, Decision, IterationTrace, PlanTrace, Policy};
 pub use recorder::{EpisodeHeader, EpisodeSummary, NoRecorder, Recorder, StepRecord};
 pub use rollout::{RolloutOptions, rollout};
 pub use scene::{Camera, Geometry, Light, Pose, Scene, Shape};

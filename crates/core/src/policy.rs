@@ -1,6 +1,6 @@
 //! Policies: what chooses actions, and what a planning policy tells of its choice.
 
-use crate::{Observation, Rng};
+use crate::{Env, EnvError, Observation, Rng};
 use serde::{Deserialize, Serialize};
 
 /// One round of a planner's search.
@@ -55,5 +55,41 @@ pub trait Policy {
     fn reset(&mut self);
 
     /// The next action.
-    fn act(&mut self, observation: &Observation, rng: &mut Rng) -> Decision;
+    ///
+    /// # Errors
+    /// [`EnvError::Policy`] if the policy cannot use this observation.
+    fn act(&mut self, observation: &Observation, rng: &mut Rng) -> Result<Decision, EnvError>;
+}
+
+/// Whatever drives a rollout. A [`Policy`] is an actor that never looks at the environment; the
+/// privileged actors (the planner on the ground truth, scripted collection) may.
+pub trait Actor {
+    /// Forgets the previous episode.
+    fn reset(&mut self);
+
+    /// The next action, from what is seen and, for the privileged, from the world itself.
+    ///
+    /// # Errors
+    /// What looking ahead in the world reports, or why the policy cannot act.
+    fn decide(
+        &mut self,
+        env: &dyn Env,
+        observation: &Observation,
+        rng: &mut Rng,
+    ) -> Result<Decision, EnvError>;
+}
+
+impl<P: Policy + ?Sized> Actor for P {
+    fn reset(&mut self) {
+        Policy::reset(self);
+    }
+
+    fn decide(
+        &mut self,
+        _: &dyn Env,
+        observation: &Observation,
+        rng: &mut Rng,
+    ) -> Result<Decision, EnvError> {
+        self.act(observation, rng)
+    }
 }

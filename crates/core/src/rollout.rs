@@ -1,7 +1,7 @@
-//! The one loop in which a policy acts in an environment.
+//! The one loop in which an actor acts in an environment.
 
 use crate::{
-    Env, EnvError, EpisodeHeader, EpisodeSummary, Observation, Policy, Protocol, Recorder, Rng,
+    Actor, Env, EnvError, EpisodeHeader, EpisodeSummary, Observation, Protocol, Recorder, Rng,
     StepRecord,
 };
 
@@ -15,7 +15,7 @@ pub struct RolloutOptions {
     pub stop_on_success: bool,
 }
 
-/// Lets `policy` act in `env` from `first` (what the environment shows now) until the episode
+/// Lets `actor` act in `env` from `first` (what the environment shows now) until the episode
 /// terminates, is truncated, or reaches the limit.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub struct RolloutOptions {
 pub fn rollout(
     env: &mut dyn Env,
     first: Observation,
-    policy: &mut dyn Policy,
+    actor: &mut dyn Actor,
     rng: &mut Rng,
     options: RolloutOptions,
     header: &EpisodeHeader,
@@ -33,9 +33,9 @@ pub fn rollout(
     let mut observation = first;
     let mut time_secs = 0.0;
     recorder.begin(header);
-    policy.reset();
+    actor.reset();
     for step in 0..options.max_steps as u64 {
-        let decision = policy.act(&observation, rng);
+        let decision = actor.decide(env, &observation, rng)?;
         let (poses, state) = (env.poses(), env.state());
         let outcome = env.step(&decision.action)?;
         let transition = outcome.transition;

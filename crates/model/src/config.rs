@@ -249,7 +249,7 @@ impl TrainConfig {
         if self.checkpoint_every == 0 {
             return reject("train.checkpoint_every", 0, "give a number of steps");
         }
-        if !(self.optimizer.learning_rate > 0.0) {
+        if self.optimizer.learning_rate.is_nan() || self.optimizer.learning_rate <= 0.0 {
             return reject(
                 "optimizer.learning_rate",
                 self.optimizer.learning_rate,
@@ -269,7 +269,7 @@ impl TrainConfig {
                             "give at least 1 and 2",
                         );
                     }
-                    if !(weight.start > 0.0 && weight.end > 0.0) {
+                    if [weight.start, weight.end].iter().any(|end| end.is_nan() || *end <= 0.0) {
                         return reject(
                             "loss.sigreg.weight",
                             weight.start.min(weight.end),

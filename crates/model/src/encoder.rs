@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor, Var};
 
 /// An encoder of one of the configured kinds.
 pub(crate) enum Encoder {
-    Keypoint(Keypoint),
+    Keypoint(Box<Keypoint>),
     Mlp(Mlp),
 }
 
@@ -20,7 +20,7 @@ impl Encoder {
     ) -> Result<Self> {
         match (config, input) {
             (&EncoderConfig::Keypoint { keypoints, hidden }, _) => {
-                Ok(Self::Keypoint(Keypoint::new(builder, keypoints, hidden, latent_dim)?))
+                Ok(Self::Keypoint(Box::new(Keypoint::new(builder, keypoints, hidden, latent_dim)?)))
             }
             (&EncoderConfig::Mlp { hidden }, ModelInput::State { names }) => {
                 Ok(Self::Mlp(Mlp::new(builder, [names.len(), hidden, latent_dim])?))
@@ -44,7 +44,7 @@ impl Encoder {
 /// positions to the latent.
 pub(crate) struct Keypoint {
     blocks: [ConvBlock; 3],
-    maps: ConvBlockless,
+    maps: Maps,
     log_temperature: Var,
     positions: BatchNorm,
     direct: Linear,
@@ -54,7 +54,7 @@ pub(crate) struct Keypoint {
 }
 
 /// The 1x1 convolution to maps: a linear layer over pixels and a batch normalisation.
-struct ConvBlockless {
+struct Maps {
     linear: Linear,
     norm: BatchNorm,
 }
@@ -77,7 +77,7 @@ impl Keypoint {
                 ConvBlock::new(builder, "encoder.conv2", narrow, [WIDTHS[0], WIDTHS[1]], false)?,
                 ConvBlock::new(builder, "encoder.conv3", narrow, [WIDTHS[1], WIDTHS[2]], false)?,
             ],
-            maps: ConvBlockless {
+            maps: Maps {
                 linear: Linear::new(
                     builder,
                     "encoder.maps",

@@ -29,6 +29,9 @@ pub(crate) struct NamedArray {
     pub values: Vec<f32>,
 }
 
+/// Gives the array of a name, if its shape is as wanted.
+pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>, ModelError> + 'a;
+
 /// A world model: encoder, predictor and, for reward tasks, a reward head.
 ///
 /// Clones of the variables are shared, so a model can be looked at from many threads.
@@ -261,11 +264,8 @@ impl WorldModel {
         Ok(arrays)
     }
 
-    /// Takes the values of a checkpoint; `fetch` gives the array of a name if its length is as wanted.
-    pub(crate) fn load(
-        &mut self,
-        fetch: &dyn Fn(&str, &[usize]) -> Result<Vec<f32>, ModelError>,
-    ) -> Result<(), ModelError> {
+    /// Takes the values of a checkpoint.
+    pub(crate) fn load(&mut self, fetch: &Fetch<'_>) -> Result<(), ModelError> {
         for (name, var) in &self.variables {
             let values = fetch(name, var.dims())?;
             var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?;

@@ -33,6 +33,9 @@ pub(crate) fn machine(
     check_names(model).map_err(wrong)?;
     let options = MjcfLoaderOptions {
         skip_plane_geoms: false,
+        // Damping, springs and dry friction act on the multibody's degrees of freedom; motors that
+        // imitate them would only cost time.
+        disable_joint_motors: true,
         // MuJoCo combines the friction of two geoms by their maximum.
         collider_blueprint: ColliderBuilder::default()
             .density(0.0)
@@ -158,7 +161,7 @@ pub(crate) fn machine(
     Ok(machine)
 }
 
-/// Joints, bodies, geoms and sites are found by name, so names must exist and be unique.
+/// Bodies, joints, sites and actuators are found by name, so names must exist and be unique.
 fn check_names(model: &Model) -> Result<(), String> {
     let mut seen = HashSet::new();
     for entry in model.bodies.iter().skip(1) {
@@ -177,6 +180,16 @@ fn check_names(model: &Model) -> Result<(), String> {
             if !seen.insert(("joint", name)) {
                 return Err(format!("two joints are called `{name}`; rename one"));
             }
+        }
+    }
+    let sites = model.bodies.iter().flat_map(|entry| &entry.body.sites);
+    let sites = sites.filter_map(|site| site.name.as_deref());
+    let actuators = model.actuators.iter().filter_map(|actuator| actuator.name.as_deref());
+    for (kind, name) in
+        sites.map(|name| ("site", name)).chain(actuators.map(|name| ("actuator", name)))
+    {
+        if !seen.insert((kind, name)) {
+            return Err(format!("two {kind}s are called `{name}`; rename one"));
         }
     }
     for geom in model.bodies.iter().flat_map(|entry| &entry.body.geoms) {

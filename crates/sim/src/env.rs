@@ -276,6 +276,7 @@ impl Env for SimEnv {
         }
         let fixed = || self.inner.task.fixed_goal(self.moment.state.len());
         self.moment.goal = goal.map(|goal| goal.0.clone()).or_else(fixed);
+        self.moment.step = 0;
         self.inner.task.begin(&mut self.moment.judge, &self.moment.state);
         Ok(())
     }

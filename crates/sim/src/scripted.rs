@@ -4,7 +4,7 @@ use crate::SimError;
 use crate::resolver::Resolver;
 use crate::spec;
 use crate::start::draw;
-use housecat_core::{Rng, State};
+use housecat_core::{Actor, Decision, Env, EnvError, Observation, Rng, State};
 use std::sync::Arc;
 
 /// A `[scripted]` table on indices into the privileged state.
@@ -39,6 +39,22 @@ impl Script {
                 return names
                     .wrong("scripted.waypoints", "needs intervals [low, high] with low <= high");
             }
+        }
+        let spec::Scripted {
+            reach, gain, speed: [slow, fast], noise_std, noise_rho, careless, ..
+        } = *spec;
+        let sound = reach > 0.0
+            && gain > 0.0
+            && 0.0 < slow
+            && slow <= fast
+            && noise_std >= 0.0
+            && (0.0..1.0).contains(&noise_rho)
+            && (0.0..=1.0).contains(&careless);
+        if !sound {
+            return names.wrong(
+                "scripted",
+                "needs reach, gain and speed above 0, noise_std not below, noise_rho in [0, 1) and careless in [0, 1]",
+            );
         }
         let door = spec.door.as_ref().map(|door| {
             let known = || spec.features.iter().map(String::as_str);
@@ -104,13 +120,8 @@ impl Scripted {
         }
     }
 
-    /// Forgets the waypoint and the noise; call it at the start of an episode.
-    pub fn reset(&mut self) {
-        *self = Self::new(self.script.clone());
-    }
-
     /// The next action, each component in [-1, 1], at a privileged state of the sim.
-    pub fn act(&mut self, state: &State, rng: &mut Rng) -> Vec<f32> {
+    fn act(&mut self, state: &State, rng: &mut Rng) -> Vec<f32> {
         let script = self.script.clone();
         let spec = &script.spec;
         let here: Vec<f64> = script
@@ -144,6 +155,21 @@ impl Scripted {
                 (wish * shorten + *noise).clamp(-1.0, 1.0)
             })
             .collect()
+    }
+}
+
+impl Actor for Scripted {
+    fn reset(&mut self) {
+        *self = Self::new(self.script.clone());
+    }
+
+    fn decide(
+        &mut self,
+        env: &dyn Env,
+        _: &Observation,
+        rng: &mut Rng,
+    ) -> Result<Decision, EnvError> {
+        Ok(Decision { action: self.act(&env.state(), rng), plan: None })
     }
 }
 

@@ -132,8 +132,10 @@ impl Task {
                     limit,
                 ));
             }
-            if within.is_empty() || spec.hold == 0 {
-                return names.wrong(field, "needs a limit in `within` and a `hold` of at least 1");
+            let positive = within.iter().all(|&(_, limit)| limit > 0.0);
+            if within.is_empty() || !positive || spec.hold == 0 {
+                return names
+                    .wrong(field, "needs positive limits in `within` and a `hold` of at least 1");
             }
             let gate = spec.gate.as_ref().map(|gate| -> Result<Gate, SimError> {
                 let field = format!("{field}.gate");

@@ -118,6 +118,8 @@ fn the_specification_is_checked() {
         ("two-room", "iterations = 1", "iterations = 0", &["solver.iterations"]),
         ("two-room", "scale = 0.1", "scale = 0.0", &["goal position: scale", "positive"]),
         ("two-room", "[-1.0, -0.15]", "[-0.15, -1.0]", &["reset.x", "low <= high"]),
+        ("two-room", "noise_rho = 0.8", "noise_rho = 1.0", &["scripted", "noise_rho in [0, 1)"]),
+        ("two-room", "position = 0.16", "position = nan", &["protocol.moderate", "positive"]),
         ("two-room", "[time]", "[time", &["sim.toml", "line"]),
         ("cart-pole", "mix = 0.2", "mix = 2.0", &["reward.mix", "[0, 1]"]),
         ("cart-pole", "feature = \"cart\"\nbounds", "bounds", &["reward", "`feature` or `action`"]),

@@ -193,3 +193,41 @@ fn an_exploding_world_is_reported() {
     let message = error.to_string();
     assert!(message.contains("not finite") && message.contains("joint"), "{message}");
 }
+
+#[test]
+fn meshes_are_drawn_and_weighed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cube = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n";
+    std::fs::write(folder.path().join("corner.obj"), cube).unwrap();
+    let scene = "<mujoco><asset><mesh name='corner' file='corner.obj' scale='0.1 0.1 0.1'/></asset>
+        <worldbody><camera name='top' pos='0 0 1'/><geom type='plane' size='0 0 1' pos='0 0 -0.5'/>
+        <body name='b'><joint name='j' type='slide' axis='0 0 1' stiffness='1'/>
+        <geom type='mesh' mesh='corner' rgba='1 0 0 1' pos='0 0.05 0'/></body></worldbody>
+        <actuator><position name='p' joint='j' kp='50' kv='5' ctrlrange='0 0.2'/></actuator></mujoco>";
+    std::fs::write(folder.path().join("scene.xml"), scene).unwrap();
+    let spec = "description = 'a mesh on a slide'\nprivileged = ['height']\n
+        time = { control_hz = 10, physics_hz = 100, max_steps = 9 }\nsolver = { iterations = 1 }
+        observation = { camera = 'top', width = 32, height = 32, state = ['height'] }
+        features = { height = { kind = 'body', body = 'b', axis = 'z' } }
+        goal = [{ name = 'height', features = ['height'], unit = 'm' }]
+        protocol = { moderate = { within = { height = 0.1 } }, strict = { within = { height = 0.1 } } }";
+    std::fs::write(folder.path().join("sim.toml"), spec).unwrap();
+    let sim = housecat_sim::Sim::load(folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let mesh = &sim.scene().shapes[1];
+    let housecat_core::Geometry::Mesh { vertices, triangles } = &mesh.geometry else {
+        panic!("{mesh:?}")
+    };
+    assert_eq!(triangles.len(), 4);
+    assert!(vertices.iter().flatten().all(|x| (0.0..=0.1001).contains(x)));
+    let mut env = sim.env(&sim.default_view()).unwrap();
+    let still = env.reset(Seed::new(0), &ResetOptions::default()).unwrap();
+    let red =
+        |image: &housecat_core::Image| image.pixels.chunks(3).filter(|p| p[0] > 2 * p[1]).count();
+    assert!(red(&still.images[0]) > 3, "the mesh is not in the picture");
+    for _ in 0..100 {
+        env.advance(&[1.0]).unwrap();
+    }
+    // Servo and spring share: kp (0.2 - q) = k q + m g, with m = 1000 / 6000 kg.
+    let want = (50.0 * 0.2 - 9.81 / 6.0) / 51.0;
+    assert!((value(&env, "height") - want).abs() < 1e-3, "{} not {want}", value(&env, "height"));
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{blind, sim};
-use housecat_core::{Env, Seed, State};
+use housecat_core::{Actor, Env, Observation, Seed, State};
 use std::f32::consts::TAU;
 
 const RADIUS: f64 = 0.07;
@@ -112,7 +112,7 @@ fn the_scripted_policy_visits_both_rooms() {
         policy.reset();
         let mut states = vec![env.state()];
         for _ in 0..60 {
-            let action = policy.act(&env.state(), &mut rng);
+            let action = policy.decide(&env, &Observation::default(), &mut rng).unwrap().action;
             assert!(action.iter().all(|value| (-1.0..=1.0).contains(value)));
             env.advance(&action).unwrap();
             states.push(env.state());

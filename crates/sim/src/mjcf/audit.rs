@@ -1,6 +1,7 @@
 //! The audit: a table of what is honoured, what is harmless (noticed), and nothing else passes.
 
 use crate::SimError;
+use crate::error::find;
 use roxmltree::{Document, Node};
 use std::path::Path;
 
@@ -112,6 +113,22 @@ pub(super) fn audit(path: &Path, document: &Document) -> Result<Vec<String>, Sim
             ),
         });
     }
+    let classes: Vec<_> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("default"))
+        .filter_map(|node| node.attribute("class"))
+        .collect();
+    for node in document.descendants() {
+        for name in ["class", "childclass"].into_iter().filter_map(|key| node.attribute(key)) {
+            find(
+                path,
+                &format!("<{}>", node.tag_name().name()),
+                "class",
+                name,
+                classes.iter().copied(),
+            )?;
+        }
+    }
     visit(path, root, &mut notices)?;
     notices.sort();
     notices.dedup();
@@ -130,6 +147,9 @@ fn visit(path: &Path, node: Node, notices: &mut Vec<String>) -> Result<(), SimEr
     if HARMLESS.contains(&tag) {
         notices.push(format!("<{tag}> is not used"));
         return Ok(());
+    }
+    if tag == "texture" && node.attribute("type") != Some("skybox") {
+        notices.push("<texture> is not drawn, except the first colour of a skybox".to_owned());
     }
     let element = ELEMENTS
         .iter()
@@ -235,6 +255,7 @@ mod tests {
             ("<mujoco><worldbody><geom type='hfield'/></worldbody></mujoco>", "type=\"hfield\""),
             ("<mujoco><worldbody><camera mode='track'/></worldbody></mujoco>", "mode=\"track\""),
             ("<mujoco><worldbody><motor/></worldbody></mujoco>", "<motor> in <worldbody>"),
+            ("<mujoco><worldbody><geom class='x'/></worldbody></mujoco>", "class `x`"),
             ("<robot/>", "<robot>"),
         ];
         for (text, named) in cases {

@@ -40,7 +40,13 @@ pub(crate) fn sight(path: &Path, document: &Document, model: &Model) -> Result<S
     for (body, node) in bodies.iter().enumerate() {
         for child in node.children() {
             match child.tag_name().name() {
-                "camera" => sight.cameras.push(reader.camera(child, body)?),
+                "camera" => {
+                    let camera = reader.camera(child, body)?;
+                    if sight.cameras.iter().any(|other| other.name == camera.name) {
+                        return Err(reader.wrong(child, "has the name of another; rename one"));
+                    }
+                    sight.cameras.push(camera);
+                }
                 "light" => sight.lights.push(reader.light(child)?),
                 _ => {}
             }

@@ -1,0 +1,382 @@
+//! The evaluation: four arms on the same held-out problems, spread over threads.
+
+use crate::AgentError;
+use crate::actors::{RandomPolicy, Still};
+use crate::mpc::{Goal, MpcPolicy};
+use crate::objective::{CostShape, SimObjective};
+use crate::oracle::Oracle;
+use crate::pairs::{Collector, Pair, held_out_pairs};
+use crate::stats::spearman;
+use housecat_core::{
+    Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
+    RolloutOptions, Seed, StepRecord, Success, TaskKind, rollout,
+};
+use housecat_model::WorldModel;
+use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig};
+use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many problems, and how hard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Problems per seed.
+    pub pairs: usize,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Control steps from start to goal in the held-out episode.
+    pub goal_offset: usize,
+    /// Control steps that an arm may use.
+    pub budget_steps: usize,
+}
+
+impl EvalConfig {
+    /// Refuses numbers that evaluate nothing.
+    ///
+    /// # Errors
+    /// Names the key and the fix.
+    pub fn validate(&self) -> Result<(), AgentError> {
+        let reject = |key, value: String, fix: &str| {
+            Err(AgentError::Config { key, value, fix: fix.to_owned() })
+        };
+        if self.pairs == 0 {
+            return reject("pairs", "0".into(), "ask for at least one pair");
+        }
+        if self.seeds.is_empty() {
+            return reject("seeds", "[]".into(), "name at least one seed, for example 0,1,42");
+        }
+        if self.goal_offset == 0 || self.budget_steps == 0 {
+            let value = format!("{} with budget {}", self.goal_offset, self.budget_steps);
+            return reject("goal_offset", value, "both must be at least one control step");
+        }
+        Ok(())
+    }
+}
+
+/// An arm of the evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arm {
+    /// The planner in the learned model.
+    Model,
+    /// Smooth random action.
+    Random,
+    /// No action.
+    Still,
+    /// The planner on the ground-truth simulator.
+    Oracle,
+}
+
+impl Arm {
+    /// All arms.
+    pub const ALL: [Arm; 4] = [Arm::Model, Arm::Random, Arm::Still, Arm::Oracle];
+
+    /// The name used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Random => "random",
+            Self::Still => "still",
+            Self::Oracle => "oracle",
+        }
+    }
+}
+
+/// A planner with everything it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Sizes of the search.
+    #[serde(flatten)]
+    pub search: SearchConfig,
+    /// The solver.
+    pub solver: PlannerConfig,
+    /// What plans cost.
+    pub cost: CostShape,
+}
+
+/// What an evaluation needs.
+pub struct Evaluator<'a> {
+    /// Makes an environment that shows what the model sees.
+    pub new_env: &'a (dyn Fn() -> Result<Box<dyn Env>, AgentError> + Sync),
+    /// Makes the actors that record held-out episodes.
+    pub collector: &'a Collector<'a>,
+    /// Control steps of a held-out episode.
+    pub episode_steps: usize,
+    /// The model under test; without one, only the other arms run.
+    pub model: Option<&'a WorldModel>,
+    /// How the model arm plans.
+    pub planner: &'a Search,
+    /// How the oracle plans.
+    pub oracle: &'a Search,
+    /// Control steps in the oracle's action blocks.
+    pub block: usize,
+    /// Worker threads.
+    pub threads: usize,
+    /// Stops the evaluation between episodes.
+    pub interrupt: &'a Interrupt,
+    /// Told (episodes done, episodes in all).
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// How one arm fared on one problem.
+#[derive(Clone, Debug)]
+pub struct PairOutcome {
+    /// The arm.
+    pub arm: Arm,
+    /// The evaluation seed.
+    pub seed: u64,
+    /// Number of the problem within the seed.
+    pub pair: usize,
+    /// Whether each protocol's criterion was met.
+    pub success: Success,
+    /// Steps until each protocol's criterion was first met.
+    pub first_success: [Option<u64>; 2],
+    /// Steps taken.
+    pub steps: u64,
+    /// Sum of rewards.
+    pub total_reward: f64,
+    /// Errors against the goal at the end.
+    pub final_errors: Vec<GoalError>,
+    /// Seconds of each plan made.
+    pub plan_secs: Vec<f64>,
+    /// Rank correlation of predicted and simulated cost among the elites of the first plan.
+    pub elite_correlation: Option<f64>,
+}
+
+/// All outcomes, with what was asked.
+pub struct Evaluation {
+    /// Goal or reward.
+    pub task: TaskKind,
+    /// The configuration.
+    pub config: EvalConfig,
+    /// How far each pair asks the world to move, per goal term.
+    pub displacements: Vec<Vec<GoalError>>,
+    /// By seed, pair and arm.
+    pub outcomes: Vec<PairOutcome>,
+    /// The problems, by seed, for whoever wants to watch some again.
+    pub pairs: Vec<(u64, Vec<Pair>)>,
+}
+
+/// Passes an episode on and keeps the plans' times and the first plan.
+struct PlanWatch<'a> {
+    inner: &'a mut dyn Recorder,
+    secs: Vec<f64>,
+    first: Option<PlanTrace>,
+}
+
+impl Recorder for PlanWatch<'_> {
+    fn begin(&mut self, header: &EpisodeHeader) {
+        self.inner.begin(header);
+    }
+
+    fn record(&mut self, step: StepRecord) {
+        if let Some(plan) = &step.plan {
+            self.secs.push(plan.plan_secs);
+            if self.first.is_none() {
+                self.first = Some(plan.clone());
+            }
+        }
+        self.inner.record(step);
+    }
+
+    fn end(&mut self, summary: &EpisodeSummary) {
+        self.inner.end(summary);
+    }
+}
+
+impl Evaluator<'_> {
+    /// The arms that can run.
+    pub fn arms(&self) -> Vec<Arm> {
+        Arm::ALL.into_iter().filter(|arm| *arm != Arm::Model || self.model.is_some()).collect()
+    }
+
+    fn actor<'s>(
+        &'s self,
+        arm: Arm,
+        env: &dyn Env,
+        pair: &Pair,
+    ) -> Result<Box<dyn Actor + 's>, AgentError> {
+        let action_dim = env.spaces().action.dim();
+        Ok(match (arm, self.model) {
+            (Arm::Model, Some(model)) => {
+                let goal = match &pair.goal {
+                    Some((observation, _)) => Goal::Observation(Box::new(observation.clone())),
+                    None => Goal::Reward,
+                };
+                let Search { search, solver, cost } = self.planner;
+                Box::new(MpcPolicy::new(model, &goal, search, solver, *cost)?)
+            }
+            (Arm::Oracle, _) => {
+                let Search { search, solver, cost } = self.oracle;
+                Box::new(Oracle::new(env, search, solver, *cost, self.block)?)
+            }
+            (Arm::Random, _) => Box::new(RandomPolicy::new(action_dim)),
+            (Arm::Still, _) | (Arm::Model, None) => Box::new(Still(action_dim)),
+        })
+    }
+
+    /// Runs one arm on one problem. The outcome depends on the arguments only, so an episode seen in
+    /// an evaluation can be watched again with a recorder.
+    ///
+    /// # Errors
+    /// If the environment or the model fails.
+    pub fn run(
+        &self,
+        env: &mut dyn Env,
+        arm: Arm,
+        (seed, index): (u64, usize),
+        pair: &Pair,
+        budget: usize,
+        recorder: &mut dyn Recorder,
+    ) -> Result<PairOutcome, AgentError> {
+        env.restore(&pair.start)?;
+        if let Some((_, goal)) = &pair.goal {
+            env.set_goal(Some(goal))?;
+        }
+        let start = env.snapshot();
+        let mut actor = self.actor(arm, env, pair)?;
+        let mut rng = Seed::new(seed).child(arm.name(), index as u64).rng();
+        let header = EpisodeHeader {
+            sim: env.name().to_owned(),
+            index: index as u64,
+            task: match pair.goal {
+                Some(_) => {
+                    format!("reach the goal shown ({} arm, seed {seed}, pair {index})", arm.name())
+                }
+                None => format!("collect reward ({} arm, seed {seed}, start {index})", arm.name()),
+            },
+            goal_image: pair.goal.as_ref().and_then(|(goal, _)| goal.images.first().cloned()),
+        };
+        let options = RolloutOptions { max_steps: budget, stop_on_success: pair.goal.is_some() };
+        let mut watch = PlanWatch { inner: recorder, secs: Vec::new(), first: None };
+        let first = env.observe();
+        let summary = rollout(env, first, &mut *actor, &mut rng, options, &header, &mut watch)?;
+        let elite_correlation = match (arm, watch.first) {
+            (Arm::Model, Some(plan)) => {
+                let mut world = env.fork();
+                let elites = ActionSequences {
+                    samples: plan.elite_costs.len(),
+                    horizon: plan.horizon,
+                    action_dim: plan.action_dim,
+                    values: plan.elites,
+                };
+                let shape = self.planner.cost;
+                let mut truth =
+                    SimObjective { world: &mut *world, start: &start, block: self.block, shape };
+                spearman(&plan.elite_costs, &truth.costs(&elites))
+            }
+            _ => None,
+        };
+        Ok(PairOutcome {
+            arm,
+            seed,
+            pair: index,
+            success: summary.success(),
+            first_success: summary.first_success,
+            steps: summary.steps,
+            total_reward: summary.total_reward,
+            final_errors: summary.final_errors,
+            plan_secs: watch.secs,
+            elite_correlation,
+        })
+    }
+}
+
+/// Runs every arm on every problem. The outcomes do not depend on the number of threads.
+///
+/// # Errors
+/// If pairs cannot be found, the environment or the model fails, or the user interrupts.
+pub fn evaluate(evaluator: &Evaluator<'_>, config: &EvalConfig) -> Result<Evaluation, AgentError> {
+    config.validate()?;
+    let mut env = (evaluator.new_env)()?;
+    let task = env.task();
+    let mut pairs = Vec::new();
+    for &seed in &config.seeds {
+        let found = held_out_pairs(
+            &mut *env,
+            evaluator.collector,
+            Seed::new(seed),
+            config.pairs,
+            config.goal_offset,
+            evaluator.episode_steps,
+        )?;
+        pairs.push((seed, found));
+    }
+    let displacements = pairs
+        .iter()
+        .flat_map(|(_, pairs)| pairs)
+        .filter_map(|pair| {
+            pair.goal.as_ref().map(|(_, goal)| env.displacement(&pair.start_state, goal))
+        })
+        .collect();
+
+    let arms = evaluator.arms();
+    let jobs: Vec<(Arm, u64, usize, &Pair)> = pairs
+        .iter()
+        .flat_map(|(seed, pairs)| {
+            pairs.iter().enumerate().map(move |(index, pair)| (*seed, index, pair))
+        })
+        .flat_map(|(seed, index, pair)| arms.iter().map(move |&arm| (arm, seed, index, pair)))
+        .collect();
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results: Mutex<Vec<Option<Result<PairOutcome, AgentError>>>> =
+        Mutex::new((0..jobs.len()).map(|_| None).collect());
+    let work = |env: &mut dyn Env| {
+        while !evaluator.interrupt.is_raised() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(arm, seed, pair, problem)) = jobs.get(index) else { break };
+            let outcome = evaluator.run(
+                env,
+                arm,
+                (seed, pair),
+                problem,
+                config.budget_steps,
+                &mut housecat_core::NoRecorder,
+            );
+            let failed = outcome.is_err();
+            if let Ok(mut results) = results.lock() {
+                results[index] = Some(outcome);
+            }
+            (evaluator.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+            if failed {
+                // Nobody needs the rest: the evaluation reports this failure.
+                next.store(jobs.len(), Ordering::Relaxed);
+            }
+        }
+    };
+    let mut envs = vec![env];
+    for _ in 1..evaluator.threads.max(1) {
+        envs.push((evaluator.new_env)()?);
+    }
+    std::thread::scope(|scope| {
+        for env in &mut envs {
+            let work = &work;
+            scope.spawn(move || work(&mut **env));
+        }
+    });
+    if evaluator.interrupt.is_raised() {
+        return Err(AgentError::Interrupted);
+    }
+    let results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let outcomes = results.into_iter().flatten().collect::<Result<_, _>>()?;
+    Ok(Evaluation { task, config: config.clone(), displacements, outcomes, pairs })
+}
+
+impl Evaluation {
+    /// The outcomes of one arm.
+    pub fn of(&self, arm: Arm) -> impl Iterator<Item = &PairOutcome> {
+        self.outcomes.iter().filter(move |outcome| outcome.arm == arm)
+    }
+
+    /// Successes and problems of one arm under one protocol.
+    pub fn successes(&self, arm: Arm, protocol: Protocol) -> (usize, usize) {
+        let (mut successes, mut n) = (0, 0);
+        for outcome in self.of(arm) {
+            n += 1;
+            successes += usize::from(outcome.success.of(protocol));
+        }
+        (successes, n)
+    }
+}

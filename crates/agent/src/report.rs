@@ -1,0 +1,205 @@
+//! The evaluation as a file: the fields of `eval/<protocol>.json`.
+
+use crate::evaluate::{Arm, Evaluation, PairOutcome, Search};
+use crate::stats::{mean_interval, median, percentile, wilson};
+use housecat_core::{GoalError, Protocol, TaskKind};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Success of one arm with its Wilson 95 % interval; rates in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmSuccess {
+    /// Share of problems solved.
+    pub rate: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Problems.
+    pub n: usize,
+    /// Problems solved.
+    pub successes: usize,
+}
+
+/// Mean return of one arm with its normal 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Returns {
+    /// Mean sum of rewards.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Episodes.
+    pub n: usize,
+}
+
+/// Planning times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Milliseconds {
+    /// Median.
+    pub median: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// How far the pairs ask the world to move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difficulty {
+    /// Goal term.
+    pub name: String,
+    /// `"m"` or `"rad"`.
+    pub unit: String,
+    /// Median over the pairs.
+    pub median: f64,
+}
+
+/// One episode of the model arm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeRow {
+    /// Evaluation seed.
+    pub seed: u64,
+    /// Problem within the seed.
+    pub pair: usize,
+    /// Met the protocol.
+    pub success: bool,
+    /// Steps until success, or taken.
+    pub steps: u64,
+    /// Sum of rewards.
+    pub total_reward: f64,
+    /// Errors at the end.
+    pub final_error: Vec<GoalError>,
+}
+
+/// `eval/<protocol>.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalReport {
+    /// Name of the sim.
+    pub sim: String,
+    /// Which criterion.
+    pub protocol: Protocol,
+    /// What the task asks for.
+    pub task: TaskKind,
+    /// Problems per seed.
+    pub pairs: usize,
+    /// Evaluation seeds.
+    pub seeds: Vec<u64>,
+    /// The model arm's planner.
+    pub planner: Search,
+    /// The oracle arm's planner.
+    pub oracle_planner: Search,
+    /// Control steps an arm may use.
+    pub budget_steps: usize,
+    /// Control steps from start to goal in the held-out episode.
+    pub goal_offset: usize,
+    /// Control steps in an action block.
+    pub action_repeat: usize,
+    /// By arm.
+    pub success: BTreeMap<String, ArmSuccess>,
+    /// By arm, for reward tasks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returns: BTreeMap<String, Returns>,
+    /// Of the model arm.
+    pub plan_ms: Option<Milliseconds>,
+    /// Mean steps until success (or the budget) of the model arm.
+    pub env_steps_mean: f64,
+    /// Medians over the pairs.
+    pub pair_difficulty: Vec<Difficulty>,
+    /// Mean Spearman correlation of predicted and simulated cost among the elites of first plans.
+    pub elite_rank_correlation: Option<f64>,
+    /// The model arm's episodes.
+    pub episodes: Vec<EpisodeRow>,
+}
+
+fn returns(outcomes: &[&PairOutcome]) -> Returns {
+    let values: Vec<f64> = outcomes.iter().map(|outcome| outcome.total_reward).collect();
+    let (mean, interval) = mean_interval(&values);
+    Returns { mean, low: interval.low, high: interval.high, n: values.len() }
+}
+
+impl EvalReport {
+    /// Sums an evaluation up under one protocol.
+    pub fn new(
+        sim: &str,
+        protocol: Protocol,
+        evaluation: &Evaluation,
+        (planner, oracle): (&Search, &Search),
+        action_repeat: usize,
+    ) -> Self {
+        let arms: Vec<Arm> =
+            Arm::ALL.into_iter().filter(|&arm| evaluation.of(arm).next().is_some()).collect();
+        let success = arms.iter().map(|&arm| {
+            let (successes, n) = evaluation.successes(arm, protocol);
+            let interval = wilson(successes, n);
+            let rate = successes as f64 / n.max(1) as f64;
+            (
+                arm.name().to_owned(),
+                ArmSuccess { rate, low: interval.low, high: interval.high, n, successes },
+            )
+        });
+        let slot = Protocol::ALL.iter().position(|&other| other == protocol).unwrap_or(0);
+        let model: Vec<&PairOutcome> = evaluation.of(Arm::Model).collect();
+        let steps = |outcome: &PairOutcome| outcome.first_success[slot].unwrap_or(outcome.steps);
+        let millis: Vec<f64> =
+            model.iter().flat_map(|outcome| &outcome.plan_secs).map(|secs| secs * 1e3).collect();
+        let correlations: Vec<f64> =
+            model.iter().filter_map(|outcome| outcome.elite_correlation).collect();
+        let terms = evaluation.displacements.first().map_or(0, Vec::len);
+        Self {
+            sim: sim.to_owned(),
+            protocol,
+            task: evaluation.task,
+            pairs: evaluation.config.pairs,
+            seeds: evaluation.config.seeds.clone(),
+            planner: planner.clone(),
+            oracle_planner: oracle.clone(),
+            budget_steps: evaluation.config.budget_steps,
+            goal_offset: evaluation.config.goal_offset,
+            action_repeat,
+            success: success.collect(),
+            returns: match evaluation.task {
+                TaskKind::Goal => BTreeMap::new(),
+                TaskKind::Reward => arms
+                    .iter()
+                    .map(|&arm| {
+                        (arm.name().to_owned(), returns(&evaluation.of(arm).collect::<Vec<_>>()))
+                    })
+                    .collect(),
+            },
+            plan_ms: (!millis.is_empty()).then(|| Milliseconds {
+                median: median(&millis),
+                p95: percentile(&millis, 0.95),
+                max: percentile(&millis, 1.0),
+            }),
+            env_steps_mean: model.iter().map(|outcome| steps(outcome) as f64).sum::<f64>()
+                / model.len().max(1) as f64,
+            pair_difficulty: (0..terms)
+                .map(|term| {
+                    let first = &evaluation.displacements[0][term];
+                    let values: Vec<f64> =
+                        evaluation.displacements.iter().map(|terms| terms[term].value).collect();
+                    Difficulty {
+                        name: first.name.clone(),
+                        unit: first.unit.clone(),
+                        median: median(&values),
+                    }
+                })
+                .collect(),
+            elite_rank_correlation: (!correlations.is_empty())
+                .then(|| correlations.iter().sum::<f64>() / correlations.len() as f64),
+            episodes: model
+                .iter()
+                .map(|outcome| EpisodeRow {
+                    seed: outcome.seed,
+                    pair: outcome.pair,
+                    success: outcome.success.of(protocol),
+                    steps: steps(outcome),
+                    total_reward: outcome.total_reward,
+                    final_error: outcome.final_errors.clone(),
+                })
+                .collect(),
+        }
+    }
+}
