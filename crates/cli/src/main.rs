@@ -1,1 +1,42 @@
-fn main() {}
+//! The `housecat` binary: from an empty folder to a robot that plans in what it learned.
+//!
+//! One module per command under `command`, one idea per module beside them. Only this crate knows all
+//! the others, and it holds no mathematics.
+
+mod args;
+mod command;
+mod config;
+mod console;
+mod experience;
+mod metrics;
+mod provenance;
+mod run_dir;
+mod session;
+mod sims;
+mod spectator;
+mod tensorboard;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use session::Session;
+
+fn main() {
+    let cli = Cli::parse();
+    let session = Session::new(&cli.common);
+    let outcome = match cli.command {
+        Command::Run(args) => command::run::run(&session, &args),
+        Command::Collect(args) => command::collect::run(&session, &args),
+        Command::Train(args) => command::train::run(&session, &args),
+        Command::Eval(args) => command::eval::run(&session, &args),
+        Command::Plan(args) => command::plan::run(&session, &args),
+        Command::Bench(args) => command::bench::run(&session, &args),
+        Command::View(args) => command::view::run(&session, &args),
+        Command::Sims(args) => command::sims::run(&session, &args),
+        Command::Inspect(args) => command::inspect::run(&session, &args),
+        Command::Verify(args) => command::maintain::verify(&session, &args),
+        Command::Repair(args) => command::maintain::repair(&session, &args),
+        Command::Merge(args) => command::maintain::merge(&session, &args),
+        Command::Doctor => command::doctor::run(&session),
+    };
+    std::process::exit(session.finish(outcome));
+}

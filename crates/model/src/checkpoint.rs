@@ -165,7 +165,8 @@ fn fetch(
     }
 }
 
-fn load_into(model: &mut WorldModel, folder: &Path) -> Result<(), ModelError> {
+/// Takes the weights of a checkpoint.
+pub(crate) fn load_into(model: &mut WorldModel, folder: &Path) -> Result<(), ModelError> {
     let path = folder.join("model.safetensors");
     let bytes = fs::read(&path).map_err(io(&path))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error))?;

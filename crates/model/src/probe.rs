@@ -7,6 +7,8 @@ pub struct LinearProbe {
     weights: Vec<Vec<f32>>,
     /// Correlation of prediction and target per target, on the rows kept out of the fit.
     pub correlation: Vec<f32>,
+    /// Root mean square error per target, on the same rows.
+    pub rmse: Vec<f32>,
 }
 
 impl LinearProbe {
@@ -44,19 +46,20 @@ impl LinearProbe {
                 x.iter().map(|&value| value as f32).collect()
             })
             .collect();
-        let mut probe = Self { weights, correlation: Vec::new() };
+        let mut probe = Self { weights, correlation: Vec::new(), rmse: Vec::new() };
         let test: Vec<usize> = (0..rows).filter(|&row| held_out(row)).collect();
         let guesses: Vec<Vec<f32>> =
             test.iter().map(|&row| probe.predict(&latents[row * dim..(row + 1) * dim])).collect();
-        probe.correlation = (0..outputs)
-            .map(|p| {
-                let pairs = test
-                    .iter()
-                    .zip(&guesses)
-                    .map(|(&row, guess)| (targets[row * outputs + p], guess[p]));
-                correlation(&pairs.collect::<Vec<_>>())
-            })
-            .collect();
+        for p in 0..outputs {
+            let pairs: Vec<(f32, f32)> = test
+                .iter()
+                .zip(&guesses)
+                .map(|(&row, guess)| (targets[row * outputs + p], guess[p]))
+                .collect();
+            let square: f64 = pairs.iter().map(|(a, b)| f64::from(a - b).powi(2)).sum();
+            probe.correlation.push(correlation(&pairs));
+            probe.rmse.push((square / pairs.len().max(1) as f64).sqrt() as f32);
+        }
         Some(probe)
     }
 

@@ -10,6 +10,7 @@ use crate::optimizer::{AdamW, clip};
 use crate::{ModelError, WorldModel};
 use housecat_core::{Experience, Seed};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Shares of a batch, each with its own batch statistics. Fixed, so that the number of threads changes
 /// the time and not the bits.
@@ -114,6 +115,14 @@ impl<'a> Trainer<'a> {
     /// The model, when training is over.
     pub fn into_model(self) -> WorldModel {
         self.model
+    }
+
+    /// Starts from the weights of a checkpoint (of any run with the same model) instead of random ones.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit this trainer's model.
+    pub fn start_from(&mut self, checkpoint: &Path) -> Result<(), ModelError> {
+        crate::checkpoint::load_into(&mut self.model, checkpoint)
     }
 
     /// How it trains.

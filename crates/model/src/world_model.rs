@@ -132,14 +132,17 @@ impl WorldModel {
         values(&self.encoder.forward(&x, &Pass::Look)?)
     }
 
-    /// Encodes every frame of an experience, `[N, D]`, in chunks.
+    /// Encodes these frames of an experience, `[n, D]` flattened, in chunks.
     ///
     /// # Errors
     /// If the experience lacks what the model sees.
-    pub fn encode_all(&self, experience: &Experience) -> Result<Vec<f32>, ModelError> {
+    pub fn encode_frames(
+        &self,
+        experience: &Experience,
+        frames: &[usize],
+    ) -> Result<Vec<f32>, ModelError> {
         self.check(experience)?;
-        let mut latents = Vec::with_capacity(experience.frames() * self.latent_dim());
-        let frames: Vec<usize> = (0..experience.frames()).collect();
+        let mut latents = Vec::with_capacity(frames.len() * self.latent_dim());
         for chunk in frames.chunks(256) {
             let x = self.gather(experience, chunk)?;
             latents.extend(values(&self.encoder.forward(&x, &Pass::Look)?)?);

@@ -24,4 +24,4 @@ mod world;
 pub use env::SimEnv;
 pub use error::SimError;
 pub use scripted::Scripted;
-pub use sim::{Sim, ViewOptions, find_sims};
+pub use sim::{Coordinate, Sim, ViewOptions, find_sims};

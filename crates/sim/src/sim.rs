@@ -7,7 +7,7 @@ use crate::feature::{self, Feature};
 use crate::mjcf;
 use crate::resolver::Resolver;
 use crate::scripted::{Script, Scripted};
-use crate::spec::{Spec, Time};
+use crate::spec::{self, Spec, Time};
 use crate::start::Start;
 use crate::task::Task;
 use crate::world::Machine;
@@ -28,6 +28,15 @@ pub struct ViewOptions {
 #[derive(Clone)]
 pub struct Sim(Arc<Inner>);
 
+/// One world coordinate of the point whose path displays draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Coordinate {
+    /// Metres.
+    Fixed(f32),
+    /// The component of the privileged state with this index.
+    State(usize),
+}
+
 /// What all environments of a sim share.
 pub(crate) struct Inner {
     pub name: String,
@@ -47,6 +56,7 @@ pub(crate) struct Inner {
     pub evaluation: Option<Start>,
     pub task: Task,
     script: Option<Arc<Script>>,
+    track: Option<[Coordinate; 3]>,
 }
 
 impl Inner {
@@ -98,6 +108,17 @@ impl Sim {
         let task = Task::new(&spec, &names)?;
         let script =
             spec.scripted.as_ref().map(|script| Script::new(script, &names)).transpose()?;
+        let coordinate = |value: &spec::Coordinate| match value {
+            spec::Coordinate::Fixed(metres) => Ok(Coordinate::Fixed(*metres)),
+            spec::Coordinate::Feature(name) => {
+                let index = names.state("track", name)?;
+                Ok(Coordinate::State(index))
+            }
+        };
+        let track = spec.track.as_ref().map(|track| {
+            Ok::<_, SimError>([coordinate(&track.x)?, coordinate(&track.y)?, coordinate(&track.z)?])
+        });
+        let track = track.transpose()?;
         let notices = file.notices.clone();
         let scene = assembly::scene(&scene_path, file)?;
         let cameras = scene.cameras.iter().map(|camera| camera.name.as_str());
@@ -125,6 +146,7 @@ impl Sim {
             evaluation,
             task,
             script: script.map(Arc::new),
+            track,
         })))
     }
 
@@ -186,6 +208,11 @@ impl Sim {
     /// The scripted collection policy, if `sim.toml` describes one.
     pub fn scripted(&self) -> Option<Scripted> {
         self.0.script.clone().map(Scripted::new)
+    }
+
+    /// Where, in the privileged state, the point is found whose path displays draw.
+    pub fn track(&self) -> Option<[Coordinate; 3]> {
+        self.0.track
     }
 }
 

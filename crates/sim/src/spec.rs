@@ -30,6 +30,27 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub reward: Vec<Reward>,
     pub scripted: Option<Scripted>,
+    /// The point whose path displays draw.
+    pub track: Option<Track>,
+}
+
+/// World coordinates of a point: privileged features, or numbers in metres.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Track {
+    pub x: Coordinate,
+    pub y: Coordinate,
+    pub z: Coordinate,
+}
+
+/// One coordinate of a tracked point.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Coordinate {
+    /// Metres.
+    Fixed(f32),
+    /// A privileged feature.
+    Feature(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]

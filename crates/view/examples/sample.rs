@@ -1,15 +1,19 @@
 //! Writes `recording.rrd` and `report.html` from made-up data, to look at.
 //!
-//! `cargo run --release -p housecat-view --example sample -- FOLDER`
+//! `cargo run --release -p housecat-view --example sample -- FOLDER [URL]`; with the URL of a viewer,
+//! such as `rerun+http://127.0.0.1:9876/proxy`, the recording goes there instead.
 
 use housecat_core::*;
 use housecat_view::*;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 fn main() -> Result<(), ViewError> {
     let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    record(&folder.join("recording.rrd"))?;
+    record(match std::env::args().nth(2) {
+        Some(url) => Sink::Connect(url),
+        None => Sink::File(folder.join("recording.rrd")),
+    })?;
     report().save(&folder.join("report.html"))
 }
 
@@ -109,7 +113,7 @@ fn pose([x, y]: [f32; 2]) -> Vec<Pose> {
     vec![Pose::IDENTITY, Pose { position: [x, y, 0.08], ..Pose::IDENTITY }]
 }
 
-fn record(path: &Path) -> Result<(), ViewError> {
+fn record(sink: Sink) -> Result<(), ViewError> {
     let spaces = Spaces {
         action: ActionSpace { names: vec!["x".into(), "y".into()] },
         observation: ObservationSpace {
@@ -120,7 +124,7 @@ fn record(path: &Path) -> Result<(), ViewError> {
     };
     let scene = scene();
     let stage = Stage { sim: "sample", scene: &scene, spaces: &spaces };
-    let mut recorder = RerunRecorder::new(Sink::File(path.to_path_buf()), &stage)?
+    let mut recorder = RerunRecorder::new(sink, &stage)?
         .with_probe(Box::new(|latent| [latent[0], latent[1], 0.08]))
         .with_tracked(Box::new(|poses, _| poses.get(1).map_or([0.0; 3], |pose| pose.position)));
     for episode in 0..3 {

@@ -274,7 +274,8 @@ impl RerunRecorder {
                 let mark = archetypes::Points3D::new([here])
                     .with_colors([SUCCESS])
                     .with_radii([Radius::new_ui_points(6.0)])
-                    .with_labels([format!("{} success", protocol.name())]);
+                    .with_labels([format!("{} success", protocol.name())])
+                    .with_show_labels(false);
                 self.stream.log(format!("path/success/{}", protocol.name()), &mark)?;
             }
         }

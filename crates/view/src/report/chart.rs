@@ -102,8 +102,8 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         (low.min(value), high.max(value))
     });
     match high - low {
-        span if span > 0.0 => Some((low, high)),
-        span if span == 0.0 => {
+        span if span > 0.0 && span.is_finite() => Some((low, high)),
+        0.0 => {
             let room = 0.5 * low.abs().max(1.0);
             Some((low - room, high + room))
         }

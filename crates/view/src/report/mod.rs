@@ -196,7 +196,7 @@ impl Report {
             cards += &returns_card(&self.returns);
         }
         if !cards.is_empty() {
-            let _ = write!(body, "<div class=\"grid wide\">{cards}</div>\n");
+            let _ = writeln!(body, "<div class=\"grid wide\">{cards}</div>");
         }
         if !self.outcome.is_empty() {
             body += "<p class=\"soft\">Whiskers: Wilson 95 % intervals.</p>\n";
@@ -207,11 +207,11 @@ impl Report {
                 .iter()
                 .map(|row| vec![row.name.clone(), format!("{} {}", number(row.median), row.unit)])
                 .collect();
-            let _ = write!(
+            let _ = writeln!(
                 body,
                 "<div class=\"card\"><h3>How hard the pairs are</h3>{}\
                  <p class=\"soft\">Success is comparable only between pairs that are equally hard.</p>\
-                 </div>\n",
+                 </div>",
                 table(&["from start to goal", "median"], &rows)
             );
         }
@@ -311,16 +311,16 @@ impl Report {
     fn again_section(&self) -> String {
         let mut body = String::new();
         if !self.command.is_empty() {
-            let _ = write!(body, "<pre><code>{}</code></pre>\n", escape(&self.command));
+            let _ = writeln!(body, "<pre><code>{}</code></pre>", escape(&self.command));
         }
         if !self.provenance.is_empty() {
-            let _ = write!(body, "<div class=\"card\">{}</div>\n", facts(&self.provenance));
+            let _ = writeln!(body, "<div class=\"card\">{}</div>", facts(&self.provenance));
         }
         if !self.config_toml.is_empty() {
-            let _ = write!(
+            let _ = writeln!(
                 body,
                 "<details class=\"card\"><summary>Configuration</summary><pre><code>{}</code></pre>\
-                 </details>\n",
+                 </details>",
                 escape(&self.config_toml)
             );
         }

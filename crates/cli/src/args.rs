@@ -1,0 +1,290 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A robot stack in one binary: simulate, collect, train a world model, plan in it, evaluate, and see.
+///
+/// Start with `housecat run two-room`. It collects experience in a simulated world, trains a world
+/// model from pixels, plans in it towards goal pictures, compares that with three other arms, and
+/// writes a report. Everything lands in `runs/<sim>/<name>/`; the same command resumes.
+#[derive(Debug, Parser)]
+#[command(name = "housecat", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// Root of all randomness: the same seed gives the same bits at any number of threads.
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Worker threads [default: all cores].
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Where tensors live: `cpu` (this build has no `cuda`).
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// Overrides a value of the sim's train.toml, for example `--set train.steps=500`; repeatable.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Prints exactly one JSON document on stdout; everything else goes to stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Says less (only errors).
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Says more; twice for debugging.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job: collect, train, evaluate and report on a sim.
+    Run(RunArgs),
+    /// Record experience into a LeRobot dataset.
+    Collect(CollectArgs),
+    /// Train a world model on a dataset.
+    Train(TrainArgs),
+    /// Evaluate a run on held-out problems against floors and ceiling.
+    Eval(EvalArgs),
+    /// Solve one planning problem and explain the plan.
+    Plan(PlanArgs),
+    /// Measure this machine's throughput.
+    Bench(BenchArgs),
+    /// Watch a run, a dataset or a sim in the rerun viewer.
+    View(ViewArgs),
+    /// List the sims, or show one.
+    Sims(SimsArgs),
+    /// Say what a run, a checkpoint or a dataset holds.
+    Inspect(PathArg),
+    /// Check every byte of a dataset.
+    Verify(PathArg),
+    /// Seal an interrupted dataset and drop damaged tails.
+    Repair(PathArg),
+    /// Join datasets of the same sim into one.
+    Merge(MergeArgs),
+    /// Check this machine: processor, sims, viewer, disk.
+    Doctor,
+}
+
+/// A sim by name or path.
+#[derive(Clone, Debug, Args)]
+pub struct SimArg {
+    /// Name of a sim (see `housecat sims`) or path of a folder with scene.xml and sim.toml.
+    #[arg(value_name = "SIM")]
+    pub sim: String,
+}
+
+/// `housecat run`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat run two-room\n  housecat run reacher --name quick --set train.steps=500\n\n\
+    Running the same command again resumes an interrupted run and repeats nothing that is complete."
+)]
+pub struct RunArgs {
+    /// The sim.
+    #[command(flatten)]
+    pub sim: SimArg,
+    /// Name of the run: its folder is `<out>/<sim>/<name>`.
+    #[arg(long, default_value = "default")]
+    pub name: String,
+    /// Folder that holds all runs.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub out: PathBuf,
+}
+
+/// `housecat collect`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat collect two-room --episodes 100 --policy scripted --out data/two-room\n  \
+    housecat collect reacher --policy runs/reacher/default --out data/on-policy\n\n\
+    An episode is durable as soon as it is counted. An interrupted collection continues with the same command."
+)]
+pub struct CollectArgs {
+    /// The sim.
+    #[command(flatten)]
+    pub sim: SimArg,
+    /// Episodes to record [default: the sim's train.toml].
+    #[arg(long, value_name = "N")]
+    pub episodes: Option<usize>,
+    /// Control steps an episode [default: the sim's train.toml].
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// `random`, `scripted`, `oracle`, or the folder of a run whose model acts
+    /// [default: the mix in the sim's train.toml].
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Records no images.
+    #[arg(long)]
+    pub no_images: bool,
+    /// Folder of the dataset.
+    #[arg(long, value_name = "DATASET")]
+    pub out: PathBuf,
+}
+
+/// `housecat train`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  housecat train data/two-room --out runs/two-room/mine\n  \
+    housecat train data/two-room --out runs/two-room/mine --resume")]
+pub struct TrainArgs {
+    /// Folder of the dataset.
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Folder of the run; checkpoints and metrics land there.
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Continues from the run's newest checkpoint, bit for bit.
+    #[arg(long)]
+    pub resume: bool,
+    /// Starts from the weights of this checkpoint.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "resume")]
+    pub init: Option<PathBuf>,
+}
+
+/// A success criterion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProtocolArg {
+    /// The first hit of the looser criterion counts.
+    Moderate,
+    /// The tighter criterion, held.
+    Strict,
+    /// Both, from the same episodes.
+    Both,
+}
+
+/// `housecat eval`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  housecat eval runs/two-room/default\n  \
+    housecat eval runs/reacher/default --pairs 50 --seeds 0,1 --planner mppi --protocol strict")]
+pub struct EvalArgs {
+    /// Folder of the run, or of one of its checkpoints.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Evaluates on this sim [default: the one the model was trained on; another is refused].
+    #[arg(long)]
+    pub sim: Option<String>,
+    /// Which criterion to judge by.
+    #[arg(long, value_enum, default_value = "both")]
+    pub protocol: ProtocolArg,
+    /// Problems per seed [default: the run's configuration].
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<usize>,
+    /// Evaluation seeds, separated by commas [default: the run's configuration].
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub seeds: Option<Vec<u64>>,
+    /// Control steps from start to goal in the held-out episode [default: the run's configuration].
+    #[arg(long, value_name = "N")]
+    pub goal_offset: Option<usize>,
+    /// Solver of the model and oracle arms, with its default hyper-parameters: cem or mppi
+    /// [default: the run's configuration].
+    #[arg(long)]
+    pub planner: Option<String>,
+    /// Writes the results here [default: the run's `eval` folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// `housecat plan`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  housecat plan runs/two-room/default --pair 3")]
+pub struct PlanArgs {
+    /// Folder of the run, or of one of its checkpoints.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Number of the evaluation problem.
+    #[arg(long, default_value_t = 0)]
+    pub pair: usize,
+    /// Solver, with its default hyper-parameters: cem or mppi [default: the run's configuration].
+    #[arg(long)]
+    pub planner: Option<String>,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Physics and rendering together: frames a second.
+    Collect,
+    /// Rendering alone: frames a second.
+    Render,
+    /// Physics alone: control steps and physics steps a second.
+    Physics,
+    /// Optimiser steps and windows a second.
+    Train,
+    /// Milliseconds a plan in the latent model and on the simulator.
+    Plan,
+}
+
+/// `housecat bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub what: BenchWhat,
+    /// Sims to measure on [default: all].
+    #[arg(value_name = "SIM")]
+    pub sims: Vec<String>,
+    /// Image sizes, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "64")]
+    pub size: Vec<usize>,
+    /// Seconds to spend on each figure.
+    #[arg(long, default_value_t = 2.0)]
+    pub seconds: f64,
+}
+
+/// `housecat view`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat view two-room\n  housecat view runs/two-room/default --save look.rrd\n\n\
+    Without --save, the rerun viewer of the same version must be installed: `pip install rerun-sdk==0.36.3`."
+)]
+pub struct ViewArgs {
+    /// A run, a dataset, or a sim.
+    #[arg(value_name = "THING")]
+    pub thing: String,
+    /// Writes a recording instead of opening the viewer.
+    #[arg(long, value_name = "FILE.rrd")]
+    pub save: Option<PathBuf>,
+    /// Sends to the viewer that listens at this URL.
+    #[arg(long, value_name = "URL", conflicts_with = "save")]
+    pub connect: Option<String>,
+    /// Episodes to show.
+    #[arg(long, default_value_t = 3)]
+    pub episodes: usize,
+}
+
+/// `housecat sims`
+#[derive(Debug, Args)]
+pub struct SimsArgs {
+    /// Shows this one in detail.
+    #[arg(value_name = "SIM")]
+    pub sim: Option<String>,
+}
+
+/// A path.
+#[derive(Debug, Args)]
+pub struct PathArg {
+    /// The folder.
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+}
+
+/// `housecat merge`
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Datasets to join, in order.
+    #[arg(value_name = "DATASET", required = true, num_args = 1..)]
+    pub datasets: Vec<PathBuf>,
+    /// Folder of the joined dataset.
+    #[arg(long, value_name = "DATASET")]
+    pub out: PathBuf,
+}

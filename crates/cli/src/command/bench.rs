@@ -1,0 +1,273 @@
+//! `housecat bench`: this machine's throughput, one core at a time.
+
+use crate::args::{BenchArgs, BenchWhat};
+use crate::command::{collect, train};
+use crate::config::{Input, RunConfig};
+use crate::console::table;
+use crate::run_dir::RunDir;
+use crate::session::Session;
+use crate::sims;
+use anyhow::Context as _;
+use housecat_agent::{Oracle, RandomPolicy};
+use housecat_core::{
+    Actor as _, Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed,
+};
+use housecat_data::{Dataset, Selection};
+use housecat_model::Trainer;
+use housecat_plan::{ActionSequences, Objective as _};
+use housecat_sim::{Sim, ViewOptions};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A measured rate: median of rounds, with the extremes.
+struct Rate {
+    name: String,
+    unit: &'static str,
+    rounds: Vec<f64>,
+}
+
+/// The command.
+pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
+    session.check_device()?;
+    let names = match args.sims.is_empty() {
+        true => sims::all()?.into_iter().map(|(name, _)| name).collect(),
+        false => args.sims.clone(),
+    };
+    let budget = Duration::from_secs_f64(args.seconds.clamp(0.1, 600.0));
+    let mut rates = Vec::new();
+    for name in &names {
+        let sim = sims::load(name)?;
+        session
+            .say(format!("measuring {} on {name} ...", format!("{:?}", args.what).to_lowercase()));
+        match args.what {
+            BenchWhat::Physics => rates.push(worlds(session, &sim, None, true, budget)?),
+            BenchWhat::Collect => {
+                for &size in &args.size {
+                    rates.push(worlds(session, &sim, Some(size), true, budget)?);
+                }
+            }
+            BenchWhat::Render => {
+                for &size in &args.size {
+                    rates.push(worlds(session, &sim, Some(size), false, budget)?);
+                }
+            }
+            BenchWhat::Train => rates.push(training(session, &sim, budget)?),
+            BenchWhat::Plan => rates.extend(planning(session, &sim, budget)?),
+        }
+        if session.interrupt.is_raised() {
+            return Err(session.interrupted());
+        }
+    }
+    let mut rows = vec![["what", "median", "min", "max", "unit"].map(str::to_owned).to_vec()];
+    let mut document = Vec::new();
+    for rate in &mut rates {
+        rate.rounds.sort_by(f64::total_cmp);
+        let (min, max) = (rate.rounds[0], rate.rounds[rate.rounds.len() - 1]);
+        let median = rate.rounds[rate.rounds.len() / 2];
+        rows.push(vec![
+            rate.name.clone(),
+            number(median),
+            number(min),
+            number(max),
+            rate.unit.to_owned(),
+        ]);
+        document.push(json!({
+            "name": rate.name, "unit": rate.unit, "median": median, "min": min, "max": max, "rounds": rate.rounds.len(),
+        }));
+    }
+    session.result(&Value::Array(document), &table(&rows))
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+/// Repeats `round`, which says how many units it did, until the time is spent; at least three times.
+fn measure(
+    budget: Duration,
+    mut round: impl FnMut() -> anyhow::Result<f64>,
+) -> anyhow::Result<Vec<f64>> {
+    round()?;
+    let started = Instant::now();
+    let mut rates = Vec::new();
+    while rates.len() < 3 || started.elapsed() < budget {
+        let clock = Instant::now();
+        let units = round()?;
+        rates.push(units / clock.elapsed().as_secs_f64());
+    }
+    Ok(rates)
+}
+
+/// Control steps (with a frame each, if a size is given) a second on one core, under random action.
+fn worlds(
+    session: &Session,
+    sim: &Sim,
+    size: Option<usize>,
+    physics: bool,
+    budget: Duration,
+) -> anyhow::Result<Rate> {
+    const STEPS: usize = 200;
+    let images = size.map_or_else(Vec::new, |size| {
+        sim.default_view()
+            .images
+            .into_iter()
+            .map(|image| ImageSpec { width: size, height: size, ..image })
+            .collect()
+    });
+    let mut env = sim.env(&ViewOptions { images, state: false })?;
+    let mut policy = RandomPolicy::new(env.spaces().action.dim());
+    let seed = Seed::new(session.common.seed.unwrap_or(0));
+    let mut rng = seed.rng();
+    let mut episode = 0;
+    let rounds = measure(budget, || {
+        env.reset(seed.child("episode", episode), &ResetOptions::default())?;
+        episode += 1;
+        for _ in 0..STEPS {
+            let action = policy.act(&Observation::default(), &mut rng)?.action;
+            if physics {
+                env.advance(&action)?;
+            }
+            if size.is_some() {
+                std::hint::black_box(env.observe());
+            }
+        }
+        Ok(STEPS as f64)
+    })?;
+    let (what, unit) = match (size, physics) {
+        (None, _) => ("physics".to_owned(), "control steps/s per core"),
+        (Some(size), true) => {
+            (format!("collect {size}x{size}"), "frames/s per core, physics included")
+        }
+        (Some(size), false) => {
+            (format!("render {size}x{size}"), "frames/s per core, nothing moving")
+        }
+    };
+    Ok(Rate { name: format!("{} {what}", sim.name()), unit, rounds })
+}
+
+/// Windows a second of the sim's own recipe, on all threads.
+fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate> {
+    let mut config =
+        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    config.collect.episodes = config.collect.episodes.min(40);
+    let folder = std::env::temp_dir().join(format!("housecat-bench-{}", std::process::id()));
+    let run = RunDir::new(&folder);
+    let measured = (|| {
+        let images = config.input == Input::Pixels;
+        collect::collect(session, sim, &config, None, images, &run.dataset())?;
+        let dataset = Dataset::open(&run.dataset())?;
+        let threads = session.threads()?;
+        let experience = dataset.load(&Selection { images, threads })?;
+        let spec = train::spec(&config, &dataset)?;
+        let seed = Seed::new(config.seed);
+        let mut trainer = Trainer::new(spec, config.train.clone(), &experience, seed, threads)?;
+        let batch = config.train.batch as f64;
+        measure(budget, || {
+            trainer.step()?;
+            Ok(batch)
+        })
+    })();
+    // Best effort: it is a temporary folder.
+    let _ = std::fs::remove_dir_all(&folder);
+    let name =
+        format!("{} train, {} windows of {}", sim.name(), config.train.batch, config.train.window);
+    Ok(Rate { name, unit: "windows/s, all threads", rounds: measured? })
+}
+
+/// Plans a second: the recipe's planner in an untrained model of the recipe's size, and the oracle.
+fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
+    use housecat_agent::LatentObjective;
+    use housecat_model::{ModelInput, ModelSpec, WorldModel};
+    let config =
+        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
+    let spec = ModelSpec {
+        format: ModelSpec::FORMAT,
+        sim: sim.name().to_owned(),
+        input: match config.input {
+            Input::State => ModelInput::State { names: env.spaces().observation.state.clone() },
+            Input::Pixels => ModelInput::Pixels {
+                image: sim
+                    .default_view()
+                    .images
+                    .into_iter()
+                    .next()
+                    .context("the sim has no camera")?,
+            },
+        },
+        actions: env.spaces().action.names.clone(),
+        model: config.model.clone(),
+    };
+    let seed = Seed::new(session.common.seed.unwrap_or(0));
+    let model = WorldModel::new(spec, seed)?;
+    let mut rollout = model.latent_rollout()?;
+    let search = &config.planner.search;
+    let block = config.model.action_repeat;
+    let start = vec![0.1; model.latent_dim()];
+    let goal = vec![0.5; model.latent_dim()];
+    let mut rng = seed.rng();
+    let reward = config.model.reward.is_some();
+    let mut planner = config.planner.solver.build(
+        search.samples,
+        search.horizon * block,
+        env.spaces().action.dim(),
+    )?;
+    let latent = measure(budget, || {
+        let mut objective = LatentObjective {
+            rollout: &mut rollout,
+            start: &start,
+            before: None,
+            goal: (!reward).then_some(&*goal),
+            shape: config.planner.cost,
+        };
+        planner.reset();
+        housecat_plan::optimise(&mut *planner, &mut objective, search.iterations, &mut rng);
+        Ok(1.0)
+    })?;
+    let candidates =
+        ActionSequences::zeros(search.samples, search.horizon * block, env.spaces().action.dim());
+    let mut objective = LatentObjective {
+        rollout: &mut rollout,
+        start: &start,
+        before: None,
+        goal: (!reward).then_some(&*goal),
+        shape: config.planner.cost,
+    };
+    let rolls = measure(budget, || {
+        std::hint::black_box(objective.costs(&candidates));
+        Ok((search.samples * search.horizon) as f64)
+    })?;
+
+    env.reset(seed, &ResetOptions { evaluation: true })?;
+    let state = env.state();
+    env.set_goal(Some(&state))?;
+    let oracle_config = &config.oracle;
+    let mut oracle =
+        Oracle::new(&env, &oracle_config.search, &oracle_config.solver, oracle_config.cost, block)?;
+    let oracle = measure(budget, || {
+        oracle.reset();
+        oracle.decide(&env, &Observation::default(), &mut rng)?;
+        Ok(1.0)
+    })?;
+    let millis = |rates: Vec<f64>| rates.into_iter().map(|rate| 1e3 / rate).collect();
+    let size = |search: &housecat_plan::SearchConfig| {
+        format!("{} x {} x {} blocks of {block}", search.samples, search.iterations, search.horizon)
+    };
+    Ok(vec![
+        Rate {
+            name: format!("{} plan in the model, {}", sim.name(), size(search)),
+            unit: "ms, one thread",
+            rounds: millis(latent),
+        },
+        Rate {
+            name: format!("{} predictor in planning", sim.name()),
+            unit: "block predictions/s, one thread",
+            rounds: rolls,
+        },
+        Rate {
+            name: format!("{} plan on the simulator, {}", sim.name(), size(&oracle_config.search)),
+            unit: "ms, one thread",
+            rounds: millis(oracle),
+        },
+    ])
+}

@@ -1,0 +1,246 @@
+//! `housecat collect`: episodes over worker threads into a LeRobot dataset.
+
+use crate::args::CollectArgs;
+use crate::config::{Input, RunConfig};
+use crate::console::Progress;
+use crate::experience::{Beginner, Collectors, named};
+use crate::run_dir::RunDir;
+use crate::session::Session;
+use crate::sims;
+use anyhow::{Context as _, bail};
+use crossbeam::channel;
+use housecat_core::{Env as _, Episode, EpisodeHeader, RolloutOptions, Seed, rollout};
+use housecat_data::{DatasetWriter, EncodedEpisode, Features};
+use housecat_model::{WorldModel, load_model};
+use housecat_sim::{Sim, ViewOptions};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// The command.
+pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
+    session.check_device()?;
+    let sim = sims::load(&args.sim.sim)?;
+    let mut config =
+        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    config.collect.episodes = args.episodes.unwrap_or(config.collect.episodes);
+    config.collect.steps = args.steps.unwrap_or(config.collect.steps);
+    if config.collect.episodes == 0 || config.collect.steps == 0 {
+        bail!("--episodes and --steps must be at least 1");
+    }
+    let mut actor = None;
+    if let Some(policy) = &args.policy {
+        match named(policy) {
+            Some(mix) => config.collect.mix = mix,
+            None => actor = Some(acting_model(policy, &sim)?),
+        }
+    }
+    let images = !args.no_images;
+    let summary = collect(session, &sim, &config, actor.as_ref(), images, &args.out)?;
+    let text = format!(
+        "{} episodes, {} frames, {:.1} MB in {}\nlook at them: housecat view {2}\n",
+        summary.episodes,
+        summary.frames,
+        summary.bytes as f64 / 1e6,
+        args.out.display()
+    )
+    .replace("view {2}", &format!("view {}", args.out.display()));
+    let document = json!({
+        "sim": sim.name(), "dataset": args.out, "episodes": summary.episodes, "frames": summary.frames,
+        "bytes": summary.bytes, "seconds": summary.seconds,
+    });
+    session.result(&document, &text)
+}
+
+fn acting_model(policy: &str, sim: &Sim) -> anyhow::Result<WorldModel> {
+    let (_, checkpoint) = RunDir::find(Path::new(policy)).with_context(|| {
+        format!("--policy {policy} is neither random, scripted, oracle nor the folder of a run")
+    })?;
+    let model = load_model(&checkpoint)?;
+    if model.spec().sim != sim.name() {
+        bail!(
+            "--policy {policy}: its model was trained on `{}`, not on `{}`",
+            model.spec().sim,
+            sim.name()
+        );
+    }
+    Ok(model)
+}
+
+/// What a collection gave.
+pub struct Collected {
+    /// Episodes in the dataset.
+    pub episodes: usize,
+    /// Frames in the dataset.
+    pub frames: usize,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Wall-clock seconds of this call.
+    pub seconds: f64,
+}
+
+/// Collects what is missing of a dataset and seals it.
+///
+/// # Errors
+/// If the folder holds something else, an episode cannot be written, or the user interrupts; episodes
+/// acknowledged so far are kept then.
+pub fn collect(
+    session: &Session,
+    sim: &Sim,
+    config: &RunConfig,
+    actor: Option<&WorldModel>,
+    images: bool,
+    out: &Path,
+) -> anyhow::Result<Collected> {
+    let started = Instant::now();
+    let threads = session.threads()?;
+    let view = ViewOptions {
+        images: if images { sim.default_view().images } else { Vec::new() },
+        state: true,
+    };
+    let probe = sim.env(&view)?;
+    let features = Features {
+        sim: sim.name().to_owned(),
+        spaces: probe.spaces().clone(),
+        privileged: probe.state_names(),
+        provenance: [
+            ("seed".to_owned(), config.seed.to_string()),
+            ("steps".to_owned(), config.collect.steps.to_string()),
+            ("policy".to_owned(), describe(config, actor)),
+        ]
+        .into(),
+    };
+    let mut writer = DatasetWriter::create_or_resume(out, &features)?;
+    for file in writer.damaged() {
+        session.say(format!("dropped a damaged episode left by an interrupted collection: {file}"));
+    }
+    let total = config.collect.episodes as u64;
+    let acknowledged: BTreeSet<u64> = writer.acknowledged().collect();
+    if let Some(beyond) = acknowledged.range(total..).next() {
+        bail!(
+            "{} already holds episode {beyond}, more than the {total} asked for; ask for at least {} \
+             with --episodes, or seal what is there with `housecat repair {0}`",
+            out.display(),
+            beyond + 1
+        );
+    }
+    let kept = acknowledged.len() as u64;
+    if kept > 0 {
+        session.say(format!(
+            "continuing: {kept} of {total} episodes are already in {}",
+            out.display()
+        ));
+    }
+    let collectors = match actor {
+        Some(model) => Collectors::Model(model),
+        None => Collectors::Mix(config.collect.mix.clone()),
+    };
+    let beginner = Beginner::new(sim, config, collectors)?;
+    let progress = Progress::new(session, "collect", total, kept, "episodes");
+    let seed = Seed::new(config.seed).child("collect", 0);
+    let next = AtomicU64::new(0);
+    let quarantined = Mutex::new(Vec::new());
+    let max_steps = config.collect.steps;
+
+    let record = |index: u64| -> anyhow::Result<EncodedEpisode> {
+        let mut env = sim.env(&view)?;
+        // A world that explodes is given up with a report, and its number gets another seed.
+        for attempt in 0..20 {
+            let seed = seed.child("episode", index).child("attempt", attempt);
+            let mut episode = Episode::default();
+            let outcome = (|| {
+                let (mut actor, mut rng) = beginner.begin(&mut env, seed)?;
+                let header = EpisodeHeader {
+                    sim: sim.name().to_owned(),
+                    index,
+                    task: sim.description().to_owned(),
+                    goal_image: None,
+                };
+                let options = RolloutOptions { max_steps, stop_on_success: false };
+                let first = env.observe();
+                rollout(&mut env, first, &mut *actor, &mut rng, options, &header, &mut episode)
+                    .map_err(housecat_agent::AgentError::from)
+            })();
+            match outcome {
+                Ok(_) => return Ok(DatasetWriter::encode(&features, index, &episode)?),
+                Err(housecat_agent::AgentError::Env(
+                    error @ housecat_core::EnvError::NotFinite { .. },
+                )) => {
+                    if let Ok(mut list) = quarantined.lock() {
+                        list.push(format!("episode {index}: {error}"));
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bail!("episode {index} exploded 20 times in a row; see the warnings above")
+    };
+
+    let (sender, receiver) = channel::bounded::<anyhow::Result<EncodedEpisode>>(2 * threads);
+    let outcome = std::thread::scope(|scope| -> anyhow::Result<()> {
+        for _ in 0..threads {
+            let sender = sender.clone();
+            let (next, acknowledged, record) = (&next, &acknowledged, &record);
+            scope.spawn(move || {
+                while !session.interrupt.is_raised() {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= total {
+                        break;
+                    }
+                    // The receiver hangs up when writing fails: there is no one to work for then.
+                    if !acknowledged.contains(&index) && sender.send(record(index)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut done = kept;
+        for episode in receiver {
+            writer.append(episode?)?;
+            done += 1;
+            progress.set(done, String::new);
+        }
+        Ok(())
+    });
+    for report in quarantined.into_inner().unwrap_or_default() {
+        tracing::warn!("quarantined {report}");
+    }
+    outcome.with_context(|| format!("collecting into {}", out.display()))?;
+    progress.finish();
+    if session.interrupt.is_raised() {
+        return Err(session.interrupted());
+    }
+    let summary = writer.finish()?;
+    Ok(Collected {
+        episodes: summary.episodes,
+        frames: summary.frames,
+        bytes: housecat_data::Dataset::open(out)?.bytes(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn describe(config: &RunConfig, actor: Option<&WorldModel>) -> String {
+    match actor {
+        Some(_) => "a trained model's planner".to_owned(),
+        None => {
+            let shares: Vec<String> = config
+                .collect
+                .mix
+                .iter()
+                .map(|share| {
+                    format!("{} {}", format!("{:?}", share.policy).to_lowercase(), share.share)
+                })
+                .collect();
+            shares.join(", ")
+        }
+    }
+}
+
+/// Whether a run's dataset needs images.
+pub fn wants_images(config: &RunConfig) -> bool {
+    config.input == Input::Pixels
+}

@@ -1,0 +1,262 @@
+//! `housecat eval`: four arms on held-out problems.
+
+use crate::args::{EvalArgs, ProtocolArg};
+use crate::config::RunConfig;
+use crate::console::{Progress, table};
+use crate::experience::{Beginner, Collectors};
+use crate::run_dir::{RunDir, write_whole};
+use crate::session::Session;
+use crate::sims;
+use anyhow::{Context as _, bail};
+use housecat_agent::{AgentError, Arm, EvalReport, Evaluation, Evaluator, evaluate};
+use housecat_core::{Env, Protocol, TaskKind};
+use housecat_model::{ModelInput, WorldModel, load_model};
+use housecat_plan::PlannerConfig;
+use housecat_sim::{Sim, ViewOptions};
+use std::path::Path;
+
+/// The command.
+pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
+    session.check_device()?;
+    let Loaded { run, sim, mut config, model } = load(session, &args.run, args.planner.as_deref())?;
+    if let Some(other) = &args.sim {
+        let other = sims::load(other)?;
+        if other.name() != model.spec().sim {
+            bail!(
+                "{} was trained on `{}` and cannot act in `{}`; train a model on that sim",
+                args.run.display(),
+                model.spec().sim,
+                other.name()
+            );
+        }
+    }
+    config.eval.pairs = args.pairs.unwrap_or(config.eval.pairs);
+    config.eval.seeds = args.seeds.clone().unwrap_or(config.eval.seeds);
+    config.eval.goal_offset = args.goal_offset.unwrap_or(config.eval.goal_offset);
+    let protocols: &[Protocol] = match args.protocol {
+        ProtocolArg::Moderate => &[Protocol::Moderate],
+        ProtocolArg::Strict => &[Protocol::Strict],
+        ProtocolArg::Both => &Protocol::ALL,
+    };
+    let (reports, _) = evaluate_run(session, &sim, &config, &model, protocols)?;
+    let folder = args.out.clone().unwrap_or_else(|| run.eval());
+    save(&reports, &folder)?;
+    let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
+    let document = match reports.as_slice() {
+        [one] => serde_json::to_value(one)?,
+        many => many
+            .iter()
+            .map(|report| Ok((report.protocol.name().to_owned(), serde_json::to_value(report)?)))
+            .collect::<anyhow::Result<serde_json::Map<_, _>>>()?
+            .into(),
+    };
+    session.result(&document, &text)
+}
+
+/// A trained run, ready to act.
+pub struct Loaded {
+    /// Its folder.
+    pub run: RunDir,
+    /// Its sim.
+    pub sim: Sim,
+    /// Its configuration, with overrides.
+    pub config: RunConfig,
+    /// Its model.
+    pub model: WorldModel,
+}
+
+/// Loads a run or checkpoint.
+///
+/// # Errors
+/// If there is none, or it does not fit its sim.
+pub fn load(session: &Session, path: &Path, planner: Option<&str>) -> anyhow::Result<Loaded> {
+    let (run, checkpoint) = RunDir::find(path)?;
+    let model = load_model(&checkpoint)?;
+    let mut config = RunConfig::read(&run.config(), &session.common.set)?;
+    let sim = sims::load(&config.sim)?;
+    if sim.name() != model.spec().sim {
+        bail!(
+            "{} holds a model of `{}`, but its config.toml names `{}`",
+            path.display(),
+            model.spec().sim,
+            sim.name()
+        );
+    }
+    if let Some(name) = planner {
+        let Some(solver) = PlannerConfig::named(name) else {
+            let known: Vec<&str> = PlannerConfig::all().iter().map(PlannerConfig::name).collect();
+            bail!("--planner {name}: known planners are {}", known.join(", "));
+        };
+        config.planner.solver = solver.clone();
+        config.oracle.solver = solver;
+    }
+    check_fit(&model, &sim)?;
+    Ok(Loaded { run, sim, config, model })
+}
+
+/// Refuses a model whose actions or senses the sim does not have.
+fn check_fit(model: &WorldModel, sim: &Sim) -> anyhow::Result<()> {
+    let env = sim.env(&model_view(model))?;
+    let spec = model.spec();
+    if env.spaces().action.names != spec.actions {
+        bail!(
+            "the model acts on [{}], the sim `{}` on [{}]; the sim has changed since, train again",
+            spec.actions.join(", "),
+            sim.name(),
+            env.spaces().action.names.join(", ")
+        );
+    }
+    if let ModelInput::State { names } = &spec.input
+        && env.spaces().observation.state != *names
+    {
+        bail!(
+            "the model sees the state [{}], the sim `{}` shows [{}]; the sim has changed since, train again",
+            names.join(", "),
+            sim.name(),
+            env.spaces().observation.state.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The view of a sim that a model needs, and nothing more.
+pub fn model_view(model: &WorldModel) -> ViewOptions {
+    match &model.spec().input {
+        ModelInput::Pixels { image } => ViewOptions { images: vec![image.clone()], state: false },
+        ModelInput::State { .. } => ViewOptions { images: Vec::new(), state: true },
+    }
+}
+
+/// Hands an evaluator for a run to `use_it`.
+pub fn with_evaluator<T>(
+    session: &Session,
+    sim: &Sim,
+    config: &RunConfig,
+    model: &WorldModel,
+    view: &ViewOptions,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    use_it: impl FnOnce(&Evaluator<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let beginner = Beginner::new(sim, config, Collectors::Mix(config.collect.mix.clone()))?;
+    let new_env = || -> Result<Box<dyn Env>, AgentError> {
+        let env =
+            sim.env(view).map_err(|error| housecat_core::EnvError::Policy(error.to_string()))?;
+        Ok(Box::new(env))
+    };
+    let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed);
+    use_it(&Evaluator {
+        new_env: &new_env,
+        collector: &collector,
+        episode_steps: config.collect.steps,
+        model: Some(model),
+        planner: &config.planner,
+        oracle: &config.oracle,
+        block: config.model.action_repeat,
+        threads: session.threads()?,
+        interrupt: &session.interrupt,
+        progress,
+    })
+}
+
+/// Evaluates under the given protocols, from the same episodes.
+///
+/// # Errors
+/// If pairs cannot be found, acting fails, or the user interrupts.
+pub fn evaluate_run(
+    session: &Session,
+    sim: &Sim,
+    config: &RunConfig,
+    model: &WorldModel,
+    protocols: &[Protocol],
+) -> anyhow::Result<(Vec<EvalReport>, Evaluation)> {
+    let total = config.eval.pairs * config.eval.seeds.len() * Arm::ALL.len();
+    let progress = Progress::new(session, "evaluate", total as u64, 0, "episodes");
+    let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
+    let evaluation =
+        with_evaluator(session, sim, config, model, &model_view(model), &advance, |evaluator| {
+            evaluate(evaluator, &config.eval).map_err(|error| match error {
+                AgentError::Interrupted => session.interrupted(),
+                other => other.into(),
+            })
+        })?;
+    progress.finish();
+    let arms = (&config.planner, &config.oracle);
+    let block = config.model.action_repeat;
+    let reports = protocols
+        .iter()
+        .map(|&protocol| EvalReport::new(sim.name(), protocol, &evaluation, arms, block));
+    Ok((reports.collect(), evaluation))
+}
+
+/// Writes `<protocol>.json` for each report.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save(reports: &[EvalReport], folder: &Path) -> anyhow::Result<()> {
+    for report in reports {
+        let text = serde_json::to_string_pretty(report)
+            .context("the results cannot be written as JSON")?;
+        write_whole(&folder.join(format!("{}.json", report.protocol.name())), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The results as a table for people.
+pub fn summary(reports: &[EvalReport]) -> String {
+    let mut rows =
+        vec![["protocol", "arm", "success", "95 % interval", "n"].map(str::to_owned).to_vec()];
+    for report in reports {
+        for arm in Arm::ALL {
+            let Some(success) = report.success.get(arm.name()) else { continue };
+            rows.push(vec![
+                report.protocol.name().to_owned(),
+                arm.name().to_owned(),
+                format!("{:.3}", success.rate),
+                format!("[{:.3}, {:.3}]", success.low, success.high),
+                format!("{}/{}", success.successes, success.n),
+            ]);
+        }
+    }
+    let mut text = table(&rows);
+    let Some(report) = reports.first() else { return text };
+    if report.task == TaskKind::Reward {
+        let mut rows = vec![
+            ["arm", "mean return", "95 % interval", "of the oracle's"].map(str::to_owned).to_vec(),
+        ];
+        let oracle = report.returns.get(Arm::Oracle.name()).map(|returns| returns.mean);
+        for arm in Arm::ALL {
+            let Some(returns) = report.returns.get(arm.name()) else { continue };
+            rows.push(vec![
+                arm.name().to_owned(),
+                format!("{:.1}", returns.mean),
+                format!("[{:.1}, {:.1}]", returns.low, returns.high),
+                oracle
+                    .filter(|oracle| *oracle > 0.0)
+                    .map_or_else(String::new, |oracle| format!("{:.2}", returns.mean / oracle)),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table(&rows));
+    }
+    if !report.pair_difficulty.is_empty() {
+        let terms: Vec<String> = report
+            .pair_difficulty
+            .iter()
+            .map(|term| format!("{} {:.3} {}", term.name, term.median, term.unit))
+            .collect();
+        text.push_str(&format!("\npair difficulty (median displacement): {}\n", terms.join(", ")));
+    }
+    if let Some(ms) = report.plan_ms {
+        text.push_str(&format!(
+            "planning: median {:.1} ms, p95 {:.1} ms, max {:.1} ms",
+            ms.median, ms.p95, ms.max
+        ));
+        if let Some(correlation) = report.elite_rank_correlation {
+            text.push_str(&format!(
+                "; rank correlation of predicted and simulated cost among elites {correlation:.2}"
+            ));
+        }
+        text.push('\n');
+    }
+    text
+}

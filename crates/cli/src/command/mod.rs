@@ -1,0 +1,13 @@
+//! One module per command.
+
+pub mod bench;
+pub mod collect;
+pub mod doctor;
+pub mod eval;
+pub mod inspect;
+pub mod maintain;
+pub mod plan;
+pub mod run;
+pub mod sims;
+pub mod train;
+pub mod view;

@@ -1,0 +1,89 @@
+//! `housecat run`: the main job, resumable at every stage.
+
+use crate::args::RunArgs;
+use crate::command::{collect, eval, train};
+use crate::config::RunConfig;
+use crate::run_dir::RunDir;
+use crate::session::Session;
+use crate::{sims, spectator};
+use anyhow::Context as _;
+use housecat_agent::EvalReport;
+use housecat_core::Protocol;
+use housecat_data::{DataError, Dataset};
+use housecat_model::load_model;
+use serde_json::json;
+use std::time::Instant;
+
+/// The command.
+pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
+    session.check_device()?;
+    let started = Instant::now();
+    let sim = sims::load(&args.sim.sim)?;
+    let named_by_path = args.sim.sim.contains('/');
+    let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
+    let config = RunConfig::load(sim.folder(), name, session.common.seed, &session.common.set)?;
+    let run = RunDir::new(args.out.join(sim.name()).join(&args.name));
+    train::prepare(session, &run, &config)?;
+    session.say(format!("{}: {}", sim.name(), sim.description()));
+    session.say(format!("everything lands in {}; the same command resumes", run.path().display()));
+
+    let dataset = match Dataset::open(&run.dataset()) {
+        Ok(dataset) => dataset,
+        Err(DataError::Missing { .. } | DataError::Unsealed { .. }) => {
+            let images = collect::wants_images(&config);
+            let collected = collect::collect(session, &sim, &config, None, images, &run.dataset())?;
+            session.say(format!(
+                "collected {} episodes, {} frames in {:.0} s",
+                collected.episodes, collected.frames, collected.seconds
+            ));
+            Dataset::open(&run.dataset())?
+        }
+        Err(other) => return Err(other.into()),
+    };
+
+    let trained = train::train(session, &config, &dataset, &run, None)?;
+    session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
+
+    let model = load_model(&run.checkpoints().join("last"))?;
+    let reports = match previous(&run) {
+        Some(reports) if run.report().is_file() && run.recording().is_file() => reports,
+        _ => {
+            let clock = Instant::now();
+            let (reports, evaluation) =
+                eval::evaluate_run(session, &sim, &config, &model, &Protocol::ALL)?;
+            session.say(format!("evaluated in {:.0} s", clock.elapsed().as_secs_f64()));
+            eval::save(&reports, &run.eval())?;
+            spectator::show_run(session, &sim, &config, &model, &run, &reports, &evaluation)?;
+            reports
+        }
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let text = format!(
+        "{}\ndone in {seconds:.0} s\n  report     {}\n  recording  {}   (open with: housecat view {})\n",
+        eval::summary(&reports),
+        run.report().display(),
+        run.recording().display(),
+        run.path().display(),
+    );
+    let protocols: serde_json::Map<_, _> = reports
+        .iter()
+        .map(|report| Ok((report.protocol.name().to_owned(), serde_json::to_value(report)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let document = json!({
+        "sim": sim.name(), "run": run.path(), "seconds": seconds, "eval": protocols,
+        "report": run.report(), "recording": run.recording(),
+    });
+    session.result(&document, &text)
+}
+
+/// The results of an earlier, complete evaluation.
+fn previous(run: &RunDir) -> Option<Vec<EvalReport>> {
+    Protocol::ALL
+        .iter()
+        .map(|protocol| {
+            let path = run.eval().join(format!("{}.json", protocol.name()));
+            let text = std::fs::read_to_string(path).context("not there").ok()?;
+            serde_json::from_str(&text).ok()
+        })
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! `housecat train`: a world model from a dataset, with checkpoints, metrics and resumption.
+
+use crate::args::TrainArgs;
+use crate::config::{Input, RunConfig};
+use crate::console::Progress;
+use crate::metrics::Metrics;
+use crate::provenance::Provenance;
+use crate::run_dir::{RunDir, write_whole};
+use crate::session::Session;
+use crate::sims;
+use anyhow::{Context as _, bail};
+use housecat_core::{Experience, Seed};
+use housecat_data::{Dataset, Selection};
+use housecat_model::{
+    LinearProbe, ModelInput, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
+    save_checkpoint,
+};
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+
+/// The command.
+pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
+    session.check_device()?;
+    let dataset = Dataset::open(&args.dataset)?;
+    let sim = sims::load(&dataset.features().sim)
+        .with_context(|| format!("{} was recorded on this sim", args.dataset.display()))?;
+    let config =
+        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let run = RunDir::new(&args.out);
+    let trained = run.checkpoints().join("last").exists();
+    if trained && !args.resume {
+        bail!(
+            "{} already holds a trained model; continue it with --resume or choose another --out",
+            args.out.display()
+        );
+    }
+    prepare(session, &run, &config)?;
+    let trained = train(session, &config, &dataset, &run, args.init.as_deref())?;
+    let document = json!({
+        "run": args.out, "steps": trained.steps, "seconds": trained.seconds, "loss": trained.loss,
+        "skipped": trained.skipped, "parameters": trained.parameters, "validation": trained.validation,
+    });
+    let text = format!(
+        "trained {} steps ({} parameters) in {:.0} s, loss {:.4}\nevaluate it: housecat eval {}\n",
+        trained.steps,
+        trained.parameters,
+        trained.seconds,
+        trained.loss,
+        args.out.display()
+    );
+    session.result(&document, &text)
+}
+
+/// Writes a run's configuration and provenance, or checks that they are those of the run that is there.
+pub fn prepare(session: &Session, run: &RunDir, config: &RunConfig) -> anyhow::Result<()> {
+    let path = run.config();
+    if path.is_file() {
+        let found = RunConfig::read(&path, &[])?;
+        if found != *config {
+            bail!(
+                "{} holds a run with another configuration; give this one another name, or delete that folder",
+                run.path().display()
+            );
+        }
+        return Ok(());
+    }
+    write_whole(&path, config.to_toml()?.as_bytes())?;
+    let provenance =
+        toml::to_string(&Provenance::now(session, config.seed)).context("provenance")?;
+    write_whole(&run.provenance(), provenance.as_bytes())
+}
+
+/// What training gave.
+pub struct Trained {
+    /// Optimiser steps in all.
+    pub steps: u64,
+    /// Wall-clock seconds of this call.
+    pub seconds: f64,
+    /// Mean loss of the last steps.
+    pub loss: f32,
+    /// Steps skipped.
+    pub skipped: u64,
+    /// Trained values.
+    pub parameters: usize,
+    /// On held-out windows.
+    pub validation: Option<Validation>,
+}
+
+/// The specification of a run's model, for what a dataset holds.
+pub fn spec(config: &RunConfig, dataset: &Dataset) -> anyhow::Result<ModelSpec> {
+    let features = dataset.features();
+    let input = match config.input {
+        Input::State => ModelInput::State { names: features.spaces.observation.state.clone() },
+        Input::Pixels => match features.spaces.observation.images.first() {
+            Some(image) => ModelInput::Pixels { image: image.clone() },
+            None => bail!(
+                "{} holds no images, and `input` is `pixels`; collect without --no-images or train with --set input=state \
+                 and a state encoder",
+                dataset.path().display()
+            ),
+        },
+    };
+    Ok(ModelSpec {
+        format: ModelSpec::FORMAT,
+        sim: features.sim.clone(),
+        input,
+        actions: features.spaces.action.names.clone(),
+        model: config.model.clone(),
+    })
+}
+
+/// Steps between metrics.
+const METRICS_EVERY: u64 = 10;
+
+/// Trains up to the configured steps, from the newest checkpoint if there is one.
+///
+/// # Errors
+/// If data, configuration or files are unusable, the loss diverges, or the user interrupts; a
+/// checkpoint of the last completed step is kept then.
+pub fn train(
+    session: &Session,
+    config: &RunConfig,
+    dataset: &Dataset,
+    run: &RunDir,
+    init: Option<&Path>,
+) -> anyhow::Result<Trained> {
+    let started = Instant::now();
+    let threads = session.threads()?;
+    let experience = dataset.load(&Selection { images: config.input == Input::Pixels, threads })?;
+    let seed = Seed::new(config.seed).child("train", 0);
+    let mut trainer =
+        Trainer::new(spec(config, dataset)?, config.train.clone(), &experience, seed, threads)?;
+    let checkpoints = run.checkpoints();
+    let last = checkpoints.join("last");
+    if last.exists() {
+        load_checkpoint(&mut trainer, &last, seed)?;
+        session.say(format!(
+            "continuing from step {} of {}",
+            trainer.steps_done(),
+            config.train.steps
+        ));
+    } else if let Some(init) = init {
+        trainer.start_from(init)?;
+    }
+    let steps = config.train.steps;
+    let mut metrics = Metrics::open(run, trainer.steps_done())?;
+    let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
+    let mut smoothed = f32::NAN;
+    while trainer.steps_done() < steps {
+        if session.interrupt.is_raised() {
+            save_checkpoint(&trainer, &checkpoints, seed)?;
+            progress.finish();
+            return Err(session.interrupted());
+        }
+        let step = trainer.step()?;
+        if step.skipped {
+            tracing::warn!("step {} skipped: its loss or gradient was not finite", step.step);
+        } else {
+            smoothed =
+                if smoothed.is_nan() { step.loss } else { 0.95 * smoothed + 0.05 * step.loss };
+        }
+        if step.step % METRICS_EVERY == 0 || step.step == steps {
+            let mut values = vec![
+                ("train/loss".to_owned(), step.loss),
+                ("train/grad_norm".to_owned(), step.grad_norm),
+                ("train/learning_rate".to_owned(), step.learning_rate),
+            ];
+            values.extend(step.terms.iter().map(|(name, value)| (format!("train/{name}"), *value)));
+            if step.step % config.train.checkpoint_every == 0 || step.step == steps {
+                values.extend(validation_values(trainer.validate()?));
+            }
+            metrics.add(step.step, &values)?;
+        }
+        if step.step % config.train.checkpoint_every == 0 || step.step == steps {
+            save_checkpoint(&trainer, &checkpoints, seed)?;
+        }
+        progress.set(step.step, || format!("loss {smoothed:.4}"));
+    }
+    progress.finish();
+    if !run.probe().is_file() {
+        fit_probe(trainer.model(), &experience, run)?;
+    }
+    Ok(Trained {
+        steps: trainer.steps_done(),
+        seconds: started.elapsed().as_secs_f64(),
+        loss: smoothed,
+        skipped: trainer.steps_skipped(),
+        parameters: trainer.model().parameters(),
+        validation: trainer.validate()?,
+    })
+}
+
+fn validation_values(validation: Option<Validation>) -> Vec<(String, f32)> {
+    let Some(validation) = validation else { return Vec::new() };
+    let mut values = vec![("validation/next_latent".to_owned(), validation.next_latent)];
+    for (name, errors) in [("open_loop", &validation.open_loop), ("copy", &validation.copy)] {
+        values.extend(
+            errors
+                .iter()
+                .enumerate()
+                .map(|(t, error)| (format!("validation/{name}_{}", t + 1), *error)),
+        );
+    }
+    values.extend(validation.reward.map(|reward| ("validation/reward".to_owned(), reward)));
+    values
+}
+
+/// Frames that the probe is fitted on, at most.
+const PROBE_FRAMES: usize = 5000;
+
+/// Fits the linear probe from latents to privileged state, for display only, and stores it.
+fn fit_probe(model: &WorldModel, experience: &Experience, run: &RunDir) -> anyhow::Result<()> {
+    let stride = experience.frames().div_ceil(PROBE_FRAMES).max(1);
+    let frames: Vec<usize> = (0..experience.frames()).step_by(stride).collect();
+    let latents = model.encode_frames(experience, &frames)?;
+    let targets: Vec<f32> =
+        frames.iter().flat_map(|&frame| experience.privileged(frame).to_vec()).collect();
+    let probe =
+        LinearProbe::fit(&latents, model.latent_dim(), &targets, experience.privileged_names.len());
+    let stored = json!({ "names": experience.privileged_names, "probe": probe });
+    write_whole(&run.probe(), format!("{stored:#}").as_bytes())
+}

@@ -1,0 +1,217 @@
+//! Configuration: a sim's `train.toml`, overridden by `--set`, resolved into a run's `config.toml`.
+
+use anyhow::{Context as _, anyhow, bail};
+use housecat_agent::{EvalConfig, Search};
+use housecat_model::{ModelConfig, TrainConfig};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// What the model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// The sim's default camera, at the size in its sim.toml.
+    Pixels,
+    /// The sim's state vector.
+    State,
+}
+
+/// Who records episodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CollectPolicy {
+    /// Smooth random action.
+    Random,
+    /// The sim's scripted policy.
+    Scripted,
+    /// The planner on the ground truth.
+    Oracle,
+}
+
+/// A share of the episodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixShare {
+    /// Who records them.
+    pub policy: CollectPolicy,
+    /// Their share, relative to the others.
+    pub share: f32,
+}
+
+/// What is collected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectConfig {
+    /// Episodes.
+    pub episodes: usize,
+    /// Control steps an episode.
+    pub steps: usize,
+    /// Who acts.
+    pub mix: Vec<MixShare>,
+}
+
+/// Everything about a run. `train.toml` holds all of it but the sim's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Name or path of the sim.
+    pub sim: String,
+    /// Root of all randomness.
+    pub seed: u64,
+    /// What the model sees.
+    pub input: Input,
+    /// What is collected.
+    pub collect: CollectConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// Its training.
+    pub train: TrainConfig,
+    /// How the model arm plans.
+    pub planner: Search,
+    /// How the oracle plans.
+    pub oracle: Search,
+    /// The evaluation.
+    pub eval: EvalConfig,
+}
+
+impl RunConfig {
+    /// A sim's recipe with overrides.
+    ///
+    /// # Errors
+    /// Names the file or flag, the key, and the fix.
+    pub fn load(
+        folder: &Path,
+        sim: &str,
+        seed: Option<u64>,
+        set: &[String],
+    ) -> anyhow::Result<Self> {
+        let path = folder.join("train.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{}: a sim needs this file to be trained; copy one from another sim",
+                path.display()
+            )
+        })?;
+        let mut table: Table = toml::from_str(&text)
+            .with_context(|| format!("{} is not valid TOML", path.display()))?;
+        for key in ["sim", "seed"] {
+            if table.contains_key(key) {
+                bail!(
+                    "{}: `{key}` is not for this file; it comes from the command line",
+                    path.display()
+                );
+            }
+        }
+        table.insert("sim".into(), Value::String(sim.to_owned()));
+        table.insert("seed".into(), Value::Integer(seed.unwrap_or(0) as i64));
+        for assignment in set {
+            apply(&mut table, assignment)?;
+        }
+        let config: Self = Value::Table(table)
+            .try_into()
+            .with_context(|| format!("{} (with any --set)", path.display()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a run's resolved configuration, with overrides.
+    ///
+    /// # Errors
+    /// If the file is missing or malformed.
+    pub fn read(path: &Path, set: &[String]) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mut table: Table = toml::from_str(&text)
+            .with_context(|| format!("{} is not valid TOML", path.display()))?;
+        for assignment in set {
+            apply(&mut table, assignment)?;
+        }
+        let config: Self =
+            Value::Table(table).try_into().with_context(|| path.display().to_string())?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        let total: f32 = self.collect.mix.iter().map(|share| share.share).sum();
+        if self.collect.mix.iter().any(|share| share.share.is_nan() || share.share < 0.0)
+            || total <= 0.0
+        {
+            bail!("`collect.mix`: shares must not be negative and at least one must be positive");
+        }
+        if self.collect.episodes == 0 || self.collect.steps == 0 {
+            bail!("`collect.episodes` and `collect.steps` must be at least 1");
+        }
+        self.eval.validate()?;
+        Ok(())
+    }
+
+    /// As TOML.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        toml::to_string(self).context("the configuration cannot be written as TOML")
+    }
+}
+
+/// Applies `key.path=value` to a table. Numbers in the path index lists.
+fn apply(table: &mut Table, assignment: &str) -> anyhow::Result<()> {
+    let (path, text) = assignment
+        .split_once('=')
+        .ok_or_else(|| anyhow!("--set {assignment}: write it as key.path=value"))?;
+    // A bare word is a string: `input=state` reads better than `input="state"`.
+    let value = match toml::from_str::<Table>(&format!("v = {text}")) {
+        Ok(mut parsed) => parsed.remove("v").unwrap_or_else(|| Value::String(text.to_owned())),
+        Err(_) => Value::String(text.to_owned()),
+    };
+    let keys: Vec<&str> = path.split('.').collect();
+    let unknown = |key: &str, known: Vec<String>| {
+        anyhow!("--set {assignment}: there is no `{key}` here; known are: {}", known.join(", "))
+    };
+    let (last, parents) = keys.split_last().context("--set needs a key")?;
+    let mut at: &mut Value = match parents.split_first() {
+        None => {
+            let known = table.keys().cloned().collect();
+            *table.get_mut(*last).ok_or_else(|| unknown(last, known))? = value;
+            return Ok(());
+        }
+        Some((first, _)) => {
+            let known = table.keys().cloned().collect();
+            table.get_mut(*first).ok_or_else(|| unknown(first, known))?
+        }
+    };
+    for key in keys.iter().skip(1) {
+        at = match at {
+            Value::Table(table) => {
+                let known = table.keys().cloned().collect();
+                table.get_mut(*key).ok_or_else(|| unknown(key, known))?
+            }
+            Value::Array(items) => {
+                let count = items.len();
+                let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
+                item.ok_or_else(|| unknown(key, vec![format!("0 to {}", count.saturating_sub(1))]))?
+            }
+            _ => bail!("--set {assignment}: `{key}` is inside a plain value"),
+        };
+    }
+    *at = value;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_reach_tables_and_lists_and_refuse_strangers() {
+        let mut table: Table = toml::from_str("a = 1\n[b]\nc = 2.0\n[[b.d]]\ne = 'x'\n").unwrap();
+        apply(&mut table, "b.c=3.5").unwrap();
+        apply(&mut table, "b.d.0.e=word").unwrap();
+        apply(&mut table, "a=[1, 2]").unwrap();
+        assert_eq!(table["b"]["c"].as_float(), Some(3.5));
+        assert_eq!(table["b"]["d"][0]["e"].as_str(), Some("word"));
+        assert!(table["a"].is_array());
+        let error = |set: &str| apply(&mut table.clone(), set).unwrap_err().to_string();
+        assert!(error("b.x=1").contains("known are: c, d"));
+        assert!(error("b.d.7.e=1").contains("0 to 0"));
+        assert!(error("nonsense").contains("key.path=value"));
+    }
+}

@@ -1,0 +1,147 @@
+//! What every command shares: flags, interruption, output, and how the process ends.
+
+use crate::args::Common;
+use anyhow::{Context as _, bail};
+use housecat_agent::AgentError;
+use housecat_core::Interrupt;
+use serde_json::Value;
+
+/// The user interrupted; `resume` is the command that continues.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// What to type.
+    pub resume: String,
+}
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "interrupted; everything completed so far is kept. Resume with:\n  {}",
+            self.resume
+        )
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Flags and signals of this process.
+pub struct Session {
+    /// The common flags.
+    pub common: Common,
+    /// Raised by Ctrl-C and SIGTERM.
+    pub interrupt: Interrupt,
+}
+
+impl Session {
+    /// Sets up logging and signals.
+    pub fn new(common: &Common) -> Self {
+        let level = match (common.quiet, common.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "info",
+            _ => "debug",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_env("HOUSECAT_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .without_time()
+            .init();
+        let interrupt = Interrupt::new();
+        watch_signals(interrupt.clone());
+        Self { common: common.clone(), interrupt }
+    }
+
+    /// Worker threads to use.
+    pub fn threads(&self) -> anyhow::Result<usize> {
+        match self.common.threads {
+            Some(0) => bail!("--threads 0: give at least one"),
+            Some(threads) => Ok(threads),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    /// Refuses devices that this build lacks.
+    pub fn check_device(&self) -> anyhow::Result<()> {
+        match self.common.device.as_str() {
+            "cpu" => Ok(()),
+            other => {
+                bail!("--device {other}: this build computes on the CPU only; use --device cpu")
+            }
+        }
+    }
+
+    /// Says something to the person at the terminal.
+    pub fn say(&self, text: impl std::fmt::Display) {
+        if !self.common.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// The result of a command: a JSON document with `--json`, else text, on stdout.
+    pub fn result(&self, json: &Value, text: &str) -> anyhow::Result<()> {
+        use std::io::Write as _;
+        let mut out = std::io::stdout().lock();
+        let written = match self.common.json {
+            true => writeln!(out, "{json:#}"),
+            false => writeln!(out, "{}", text.trim_end()),
+        };
+        match written {
+            // The reader has seen enough (`| head`).
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.context("cannot write the result to stdout"),
+        }
+    }
+
+    /// The command as typed, for messages that say how to resume.
+    pub fn command_line() -> String {
+        let quote = |word: String| match word.contains([' ', '"', '\'', '$']) {
+            true => format!("'{}'", word.replace('\'', "'\\''")),
+            false => word,
+        };
+        let words: Vec<String> = std::env::args().skip(1).map(quote).collect();
+        format!("housecat {}", words.join(" "))
+    }
+
+    /// The error of an interruption.
+    pub fn interrupted(&self) -> anyhow::Error {
+        Interrupted { resume: Self::command_line() }.into()
+    }
+
+    /// Prints the error, if any, and gives the exit code.
+    pub fn finish(&self, outcome: anyhow::Result<()>) -> i32 {
+        let Err(error) = outcome else { return 0 };
+        let from_signal = error.downcast_ref::<Interrupted>().is_some()
+            || matches!(error.downcast_ref::<AgentError>(), Some(AgentError::Interrupted));
+        if from_signal && let Some(code) = self.interrupt.code() {
+            let message = match error.downcast_ref::<Interrupted>() {
+                Some(interrupted) => interrupted.to_string(),
+                None => Interrupted { resume: Self::command_line() }.to_string(),
+            };
+            eprintln!("{message}");
+            return code;
+        }
+        eprintln!("error: {error:#}");
+        1
+    }
+}
+
+/// The first signal asks the work to stop at the next safe point; the second ends the process.
+fn watch_signals(interrupt: Interrupt) {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else {
+        tracing::warn!("signals cannot be caught: Ctrl-C will end the process at once");
+        return;
+    };
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if interrupt.is_raised() {
+                std::process::exit(128 + signal);
+            }
+            interrupt.raise(128 + signal);
+            eprintln!("\nstopping at the next safe point (again to stop at once) ...");
+        }
+    });
+}

@@ -1,0 +1,62 @@
+//! Finding sims on disk.
+
+use anyhow::{Context as _, bail};
+use housecat_sim::Sim;
+use std::path::{Path, PathBuf};
+
+/// The folder that holds the sims: `HOUSECAT_SIMS`, else `sims` in or above the working folder or the
+/// binary's, else the source tree's.
+///
+/// # Errors
+/// Says where it looked.
+pub fn root() -> anyhow::Result<PathBuf> {
+    if let Some(root) = std::env::var_os("HOUSECAT_SIMS") {
+        let root = PathBuf::from(root);
+        if !root.is_dir() {
+            bail!("HOUSECAT_SIMS={} is not a folder", root.display());
+        }
+        return Ok(root);
+    }
+    let above =
+        |start: PathBuf| start.ancestors().map(|folder| folder.join("sims")).collect::<Vec<_>>();
+    let mut places = std::env::current_dir().map(above).unwrap_or_default();
+    places.extend(std::env::current_exe().map(above).unwrap_or_default());
+    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sims"));
+    let is_root = |place: &PathBuf| {
+        std::fs::read_dir(place).is_ok_and(|entries| {
+            entries.flatten().any(|entry| entry.path().join("sim.toml").is_file())
+        })
+    };
+    match places.into_iter().find(is_root) {
+        Some(place) => Ok(place),
+        None => {
+            bail!("no folder `sims` in or above the working folder; set HOUSECAT_SIMS to its path")
+        }
+    }
+}
+
+/// Loads a sim by name or path, and tells of what its files hold that is not honoured.
+///
+/// # Errors
+/// If there is no such sim or it does not load.
+pub fn load(name: &str) -> anyhow::Result<Sim> {
+    let path = Path::new(name);
+    let sim = if path.join("sim.toml").is_file() || name.contains('/') {
+        Sim::load(path)?
+    } else {
+        Sim::find(&root()?, name)?
+    };
+    for notice in sim.notices() {
+        tracing::warn!("{}: {notice}", sim.name());
+    }
+    Ok(sim)
+}
+
+/// Names and folders of all sims.
+///
+/// # Errors
+/// If the folder of sims cannot be found or read.
+pub fn all() -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let root = root()?;
+    housecat_sim::find_sims(&root).with_context(|| root.display().to_string())
+}

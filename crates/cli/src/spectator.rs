@@ -1,0 +1,375 @@
+//! Showing a run: its recording, its film strips and its report.
+
+use crate::command::eval;
+use crate::config::RunConfig;
+use crate::metrics;
+use crate::run_dir::RunDir;
+use crate::session::Session;
+use anyhow::Context as _;
+use housecat_agent::{Arm, EvalReport, Evaluation, Evaluator, PairOutcome};
+use housecat_core::{Env as _, Episode, Image, ImageSpec, Protocol, Recorder};
+use housecat_model::{LinearProbe, WorldModel};
+use housecat_sim::{Coordinate, Sim, ViewOptions};
+use housecat_view::{
+    ArmRow, Curve, DifficultyRow, PlanTiming, ProbeRow, Report, RerunRecorder, ReturnRow, Sink,
+    Stage, Strip,
+};
+use std::collections::BTreeMap;
+
+/// Episodes shown of each kind (successes, failures).
+const SHOWN: usize = 3;
+
+/// Side of the pictures in film strips.
+const STRIP_SIZE: usize = 128;
+
+/// Records and reports a fresh evaluation.
+///
+/// # Errors
+/// If a file cannot be written or an episode cannot be repeated.
+pub fn show_run(
+    session: &Session,
+    sim: &Sim,
+    config: &RunConfig,
+    model: &WorldModel,
+    run: &RunDir,
+    reports: &[EvalReport],
+    evaluation: &Evaluation,
+) -> anyhow::Result<()> {
+    let chosen = choose(evaluation);
+    let view = spectator_view(sim, model);
+    let strips =
+        eval::with_evaluator(session, sim, config, model, &view, &|_, _| (), |evaluator| {
+            let mut recorder = recorder(Sink::File(run.recording()), sim, &view, run)?;
+            let mut strips = Vec::new();
+            for outcome in &chosen {
+                strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
+            }
+            recorder.finish()?;
+            Ok(strips)
+        })?;
+    report(config, run, reports, evaluation, strips)?.save(&run.report())?;
+    Ok(())
+}
+
+/// Shows episodes of a run's model, planned anew, in a recording or a viewer.
+///
+/// # Errors
+/// If the viewer cannot be reached, the file not be written, or acting fails.
+pub fn show_episodes(
+    session: &Session,
+    loaded: &eval::Loaded,
+    sink: Sink,
+    episodes: usize,
+) -> anyhow::Result<()> {
+    let eval::Loaded { run, sim, config, model } = loaded;
+    let view = spectator_view(sim, model);
+    eval::with_evaluator(session, sim, config, model, &view, &|_, _| (), |evaluator| {
+        let mut env = (evaluator.new_env)()?;
+        let seed = config.eval.seeds.first().copied().unwrap_or(0);
+        let pairs = housecat_agent::held_out_pairs(
+            &mut *env,
+            evaluator.collector,
+            housecat_core::Seed::new(seed),
+            episodes,
+            config.eval.goal_offset,
+            config.collect.steps,
+        )?;
+        let mut recorder = recorder(sink, sim, &view, run)?;
+        for (index, pair) in pairs.iter().enumerate() {
+            evaluator.run(
+                &mut *env,
+                Arm::Model,
+                (seed, index),
+                pair,
+                config.eval.budget_steps,
+                &mut recorder,
+            )?;
+            if session.interrupt.is_raised() {
+                break;
+            }
+        }
+        Ok(recorder.finish()?)
+    })
+}
+
+/// What spectators see: what the model sees first, and the default camera larger.
+fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
+    let mut view = eval::model_view(model);
+    let default = sim.default_view().images;
+    view.images.extend(default.into_iter().map(|image| ImageSpec {
+        width: STRIP_SIZE,
+        height: STRIP_SIZE,
+        ..image
+    }));
+    view
+}
+
+/// A recorder for a sim, with the run's probe if it has one.
+pub fn recorder(
+    sink: Sink,
+    sim: &Sim,
+    view: &ViewOptions,
+    run: &RunDir,
+) -> anyhow::Result<RerunRecorder> {
+    let env = sim.env(view)?;
+    let stage = Stage { sim: sim.name(), scene: sim.scene(), spaces: env.spaces() };
+    let mut recorder = RerunRecorder::new(sink, &stage)?;
+    let Some(track) = sim.track() else { return Ok(recorder) };
+    recorder = recorder.with_tracked(Box::new(move |_, state| {
+        track.map(|coordinate| match coordinate {
+            Coordinate::Fixed(metres) => metres,
+            Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
+        })
+    }));
+    if let Some((_, probe)) = read_probe(run) {
+        recorder = recorder.with_probe(Box::new(move |latent| {
+            let guess = probe.predict(latent);
+            track.map(|coordinate| match coordinate {
+                Coordinate::Fixed(metres) => metres,
+                Coordinate::State(index) => guess.get(index).copied().unwrap_or(0.0),
+            })
+        }));
+    }
+    Ok(recorder)
+}
+
+/// The run's probe, with the names of what it reads.
+pub fn read_probe(run: &RunDir) -> Option<(Vec<String>, LinearProbe)> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        names: Vec<String>,
+        probe: Option<LinearProbe>,
+    }
+    let text = std::fs::read_to_string(run.probe()).ok()?;
+    let stored: Stored = serde_json::from_str(&text).ok()?;
+    stored.probe.map(|probe| (stored.names, probe))
+}
+
+/// The model arm's first successes and failures (by the moderate criterion).
+fn choose(evaluation: &Evaluation) -> Vec<&PairOutcome> {
+    let of = |success: bool| {
+        evaluation
+            .of(Arm::Model)
+            .filter(move |outcome| outcome.success.moderate == success)
+            .take(SHOWN)
+    };
+    of(true).chain(of(false)).collect()
+}
+
+/// Shows one recorder's episodes to two.
+struct Both<'a>(&'a mut dyn Recorder, &'a mut dyn Recorder);
+
+impl Recorder for Both<'_> {
+    fn begin(&mut self, header: &housecat_core::EpisodeHeader) {
+        self.0.begin(header);
+        self.1.begin(header);
+    }
+
+    fn record(&mut self, step: housecat_core::StepRecord) {
+        self.0.record(step.clone());
+        self.1.record(step);
+    }
+
+    fn end(&mut self, summary: &housecat_core::EpisodeSummary) {
+        self.0.end(summary);
+        self.1.end(summary);
+    }
+}
+
+/// Repeats an episode before the recorder, and cuts a film strip from it.
+fn replay(
+    evaluator: &Evaluator<'_>,
+    evaluation: &Evaluation,
+    outcome: &PairOutcome,
+    recorder: &mut RerunRecorder,
+) -> anyhow::Result<Strip> {
+    let (_, pairs) = evaluation
+        .pairs
+        .iter()
+        .find(|(seed, _)| *seed == outcome.seed)
+        .context("an outcome of a seed that was not evaluated")?;
+    let pair = &pairs[outcome.pair];
+    let mut env = (evaluator.new_env)()?;
+    // The goal as this environment sees it: the pair's own picture has the model's size only.
+    let mut pair = pair.clone();
+    if let Some((observation, _)) = &mut pair.goal
+        && let Some(small) = observation.images.first().cloned()
+    {
+        observation.images = vec![small];
+    }
+    let mut episode = Episode::default();
+    let budget = evaluation.config.budget_steps;
+    let id = (outcome.seed, outcome.pair);
+    evaluator.run(&mut *env, Arm::Model, id, &pair, budget, &mut Both(recorder, &mut episode))?;
+    Ok(strip(&episode, pair.goal.as_ref().and_then(|(goal, _)| goal.images.first()), outcome))
+}
+
+fn strip(episode: &Episode, goal: Option<&Image>, outcome: &PairOutcome) -> Strip {
+    let pictures: Vec<&Image> =
+        episode.frames.iter().filter_map(|frame| frame.observation.images.last()).collect();
+    let last = pictures.len().saturating_sub(1);
+    let mut frames = Vec::new();
+    if let Some(first) = pictures.first() {
+        frames.push(("start".to_owned(), (*first).clone()));
+    }
+    if let Some(goal) = goal {
+        frames.push(("goal".to_owned(), goal.clone()));
+    }
+    for quarter in 1..4 {
+        let at = last * quarter / 4;
+        if at > 0 && at < last {
+            frames.push((format!("step {at}"), pictures[at].clone()));
+        }
+    }
+    if last > 0 {
+        frames.push(("achieved".to_owned(), pictures[last].clone()));
+    }
+    let errors: Vec<String> = outcome
+        .final_errors
+        .iter()
+        .map(|error| format!("{} {:.3} {}", error.name, error.value, error.unit))
+        .collect();
+    Strip {
+        caption: format!(
+            "seed {}, problem {}: {} steps; at the end {}",
+            outcome.seed,
+            outcome.pair,
+            outcome.steps,
+            errors.join(", ")
+        ),
+        success: outcome.success.moderate,
+        frames,
+    }
+}
+
+fn report(
+    config: &RunConfig,
+    run: &RunDir,
+    reports: &[EvalReport],
+    evaluation: &Evaluation,
+    strips: Vec<Strip>,
+) -> anyhow::Result<Report> {
+    let first = reports.first().context("a report needs results")?;
+    let steps_mean = |arm: Arm| {
+        let steps: Vec<f64> = evaluation.of(arm).map(|outcome| outcome.steps as f64).collect();
+        (!steps.is_empty()).then(|| steps.iter().sum::<f64>() / steps.len() as f64)
+    };
+    let outcome = reports.iter().flat_map(|report| {
+        Arm::ALL.into_iter().filter_map(move |arm| {
+            let success = report.success.get(arm.name())?;
+            Some(ArmRow {
+                protocol: report.protocol.name().to_owned(),
+                arm: arm.name().to_owned(),
+                rate: success.rate,
+                low: success.low,
+                high: success.high,
+                successes: success.successes,
+                n: success.n,
+                steps_mean: if report.protocol == Protocol::Moderate {
+                    steps_mean(arm)
+                } else {
+                    None
+                },
+            })
+        })
+    });
+    let oracle = first.returns.get(Arm::Oracle.name()).map(|returns| returns.mean);
+    let returns = Arm::ALL.iter().filter_map(|arm| {
+        let returns = first.returns.get(arm.name())?;
+        Some(ReturnRow {
+            arm: arm.name().to_owned(),
+            mean: returns.mean,
+            low: returns.low,
+            high: returns.high,
+            n: returns.n,
+            of_oracle: oracle.filter(|oracle| *oracle > 0.0).map(|oracle| returns.mean / oracle),
+        })
+    });
+    let probes = read_probe(run).map(|(names, probe)| {
+        let rows = names.into_iter().zip(&probe.correlation).zip(&probe.rmse);
+        rows.map(|((name, &r), &rmse)| ProbeRow {
+            name,
+            r: r.into(),
+            rmse: rmse.into(),
+            unit: String::new(),
+        })
+        .collect()
+    });
+    let search = &config.planner.search;
+    let provenance = std::fs::read_to_string(run.provenance()).unwrap_or_default();
+    let provenance: BTreeMap<String, String> = toml::from_str(&provenance).unwrap_or_default();
+    let command = provenance.get("command").cloned().unwrap_or_default();
+    Ok(Report {
+        title: format!(
+            "{} · {}",
+            first.sim,
+            run.path().file_name().unwrap_or_default().to_string_lossy()
+        ),
+        sim: first.sim.clone(),
+        outcome: outcome.collect(),
+        returns: returns.collect(),
+        pair_difficulty: first
+            .pair_difficulty
+            .iter()
+            .map(|row| DifficultyRow {
+                name: row.name.clone(),
+                median: row.median,
+                unit: row.unit.clone(),
+            })
+            .collect(),
+        planner: vec![
+            ("solver".into(), config.planner.solver.name().into()),
+            ("candidates a round".into(), search.samples.to_string()),
+            (
+                "rounds, then warm".into(),
+                format!("{}, {}", search.iterations, search.warm_iterations),
+            ),
+            (
+                "horizon".into(),
+                format!(
+                    "{} blocks of {} control steps",
+                    search.horizon, config.model.action_repeat
+                ),
+            ),
+            ("executed before replanning".into(), format!("{} blocks", search.execute)),
+        ],
+        timing: first.plan_ms.map(|ms| PlanTiming {
+            median_ms: ms.median,
+            p95_ms: ms.p95,
+            max_ms: ms.max,
+        }),
+        elite_rank_correlation: first.elite_rank_correlation,
+        probes: probes.unwrap_or_default(),
+        curves: curves(run),
+        strips,
+        config_toml: config.to_toml()?,
+        provenance: provenance.into_iter().collect(),
+        command,
+    })
+}
+
+/// The run's metrics as curves: one chart for the terms of the loss, one for held-out prediction.
+fn curves(run: &RunDir) -> Vec<Curve> {
+    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
+    for line in metrics::read(run) {
+        let Some(step) = line.get("step").and_then(serde_json::Value::as_f64) else { continue };
+        for (key, value) in &line {
+            let Some((side, name)) = key.split_once('/') else { continue };
+            let chart = match (side, name) {
+                ("train", "learning_rate" | "grad_norm") => continue,
+                ("train", _) => "training loss",
+                _ => "held-out prediction error",
+            };
+            if let Some(value) = value.as_f64() {
+                let curve = curves.entry(key.clone()).or_insert_with(|| Curve {
+                    chart: chart.to_owned(),
+                    name: name.replace('_', " "),
+                    points: Vec::new(),
+                    log_scale: true,
+                });
+                curve.points.push((step, value));
+            }
+        }
+    }
+    curves.into_values().collect()
+}
