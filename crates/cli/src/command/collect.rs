@@ -41,13 +41,12 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     let images = !args.no_images;
     let summary = collect(session, &sim, &config, actor.as_ref(), images, &args.out)?;
     let text = format!(
-        "{} episodes, {} frames, {:.1} MB in {}\nlook at them: housecat view {2}\n",
+        "{} episodes, {} frames, {:.1} MB in {out}\nlook at them: housecat view {out}\n",
         summary.episodes,
         summary.frames,
         summary.bytes as f64 / 1e6,
-        args.out.display()
-    )
-    .replace("view {2}", &format!("view {}", args.out.display()));
+        out = args.out.display(),
+    );
     let document = json!({
         "sim": sim.name(), "dataset": args.out, "episodes": summary.episodes, "frames": summary.frames,
         "bytes": summary.bytes, "seconds": summary.seconds,

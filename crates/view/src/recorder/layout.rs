@@ -79,6 +79,8 @@ impl Layout {
         }
         blueprint.send(&scratch, BlueprintActivation::default()).map_err(failed)?;
         let messages = caught.take();
+        // A stream and the memory it writes to hold each other; parting them ends their threads.
+        scratch.disconnect();
         let of_blueprint = |message: &LogMsg| message.store_id().kind() == StoreKind::Blueprint;
         let Some(store) =
             messages.iter().find(|message| of_blueprint(message)).map(LogMsg::store_id)
@@ -102,8 +104,9 @@ impl Layout {
             .into_iter()
             .filter(of_blueprint)
             .partition(|message| matches!(message, LogMsg::BlueprintActivationCommand(_)));
-        let additions =
-            added.take().into_iter().filter(|message| matches!(message, LogMsg::ArrowMsg(..)));
+        let added = added.take();
+        extra.disconnect();
+        let additions = added.into_iter().filter(|message| matches!(message, LogMsg::ArrowMsg(..)));
         body.into_iter()
             .chain(additions)
             .chain(activation)

@@ -14,6 +14,7 @@
 //! seconds, likewise) and `episode` (the index in the episode's header).
 
 mod layout;
+mod rrd;
 mod scene;
 mod stream;
 

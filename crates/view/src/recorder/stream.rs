@@ -1,14 +1,12 @@
 //! Where records go: a file or a live viewer, behind one small door to rerun.
 
+use super::rrd::RrdFile;
 use crate::ViewError;
 use crate::file::Draft;
-use rerun::external::re_log_encoding::{Decodable as _, StreamFooter};
 use rerun::log::LogMsg;
-use rerun::sink::FileSink;
 use rerun::{
     ApplicationId, AsComponents, EntityPath, RecordingStream, RecordingStreamBuilder, SpawnOptions,
 };
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,9 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An open recording.
 pub(super) struct Stream {
-    // Declared before the draft: the file is closed before an unfinished one is removed.
     rerun: RecordingStream,
-    draft: Option<Draft>,
+    file: Option<(RrdFile, Draft)>,
 }
 
 impl Stream {
@@ -40,14 +37,15 @@ impl Stream {
         let viewer =
             |error: rerun::RecordingStreamError| ViewError::Viewer { detail: error.to_string() };
         let builder = RecordingStreamBuilder::new(application(sim)).recording_name(sim);
-        let (rerun, draft) = match sink {
+        let (rerun, file) = match sink {
             Sink::File(path) => {
                 let draft = Draft::new(&path);
-                let file = FileSink::new(draft.temporary()).map_err(|error| draft.error(error))?;
+                let file =
+                    RrdFile::create(draft.temporary()).map_err(|error| draft.error(error))?;
                 // A file that was asked for is written even where RERUN=0 silences viewers.
                 let rerun = builder.enabled(true).buffered().map_err(|error| draft.error(error))?;
-                rerun.set_sink(Box::new(file));
-                (rerun, Some(draft))
+                rerun.set_sink(Box::new(file.clone()));
+                (rerun, Some((file, draft)))
             }
             Sink::Spawn => {
                 let options = SpawnOptions {
@@ -62,7 +60,7 @@ impl Stream {
         // Only what the episodes themselves know: steps and simulated time.
         rerun.set_log_time_enabled(false);
         rerun.set_log_tick_enabled(false);
-        Ok(Self { rerun, draft })
+        Ok(Self { rerun, file })
     }
 
     /// Sets the present on every timeline.
@@ -99,20 +97,18 @@ impl Stream {
 
     /// Writes what is left and closes; a file gets its final name.
     pub(super) fn close(self) -> Result<(), ViewError> {
-        let Self { rerun, draft } = self;
-        let Some(draft) = draft else {
+        let Self { rerun, file } = self;
+        let Some((file, draft)) = file else {
             return rerun
                 .flush_with_timeout(PATIENCE)
                 .map_err(|error| ViewError::Viewer { detail: error.to_string() });
         };
-        rerun.flush_blocking().map_err(|error| draft.error(error))?;
-        rerun.disconnect();
-        // Rerun only logs a failure to write the footer: look whether it is there.
-        match ends_with_footer(&draft) {
-            Ok(true) => draft.seal(),
-            Ok(false) => Err(draft.error("the recording ends without its footer")),
-            Err(error) => Err(draft.error(error)),
-        }
+        let flushed = rerun.flush_blocking();
+        drop(rerun);
+        // What the file says of an error is nearer to its cause.
+        file.finish().map_err(|detail| draft.error(detail))?;
+        flushed.map_err(|error| draft.error(error))?;
+        draft.seal()
     }
 }
 
@@ -123,15 +119,4 @@ pub(super) fn application(sim: &str) -> ApplicationId {
 
 fn record(entity: &EntityPath, error: &rerun::RecordingStreamError) -> ViewError {
     ViewError::Record { entity: entity.to_string(), detail: error.to_string() }
-}
-
-fn ends_with_footer(draft: &Draft) -> std::io::Result<bool> {
-    let mut file = std::fs::File::open(draft.temporary())?;
-    let mut tail = vec![0; StreamFooter::ENCODED_SIZE_BYTES];
-    if file.metadata()?.len() < tail.len() as u64 {
-        return Ok(false);
-    }
-    file.seek(SeekFrom::End(-(tail.len() as i64)))?;
-    file.read_exact(&mut tail)?;
-    Ok(StreamFooter::from_rrd_bytes(&tail).is_ok())
 }

@@ -1,0 +1,1 @@
+//! End-to-end tests: they drive the binary as a user does.
