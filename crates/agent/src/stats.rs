@@ -22,7 +22,10 @@ pub fn wilson(successes: usize, n: usize) -> Interval {
     let z2 = Z * Z / count;
     let centre = (p + z2 / 2.0) / (1.0 + z2);
     let half = Z / (1.0 + z2) * (p * (1.0 - p) / count + z2 / (4.0 * count)).sqrt();
-    Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+    // At the ends the formula gives exactly 0 and 1, but for rounding.
+    let low = if successes == 0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if successes == n { 1.0 } else { (centre + half).min(1.0) };
+    Interval { low, high }
 }
 
 /// The mean and its normal 95 % interval.

@@ -20,7 +20,13 @@ use args::{Cli, Command};
 use clap::Parser as _;
 use session::Session;
 
+/// Training takes and frees megabytes every step; the system allocator gives them back to the kernel each
+/// time and clears the pages anew (1.3 times the step).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
+    one_thread_a_tensor();
     let cli = Cli::parse();
     let session = Session::new(&cli.common);
     let outcome = match cli.command {
@@ -39,4 +45,16 @@ fn main() {
         Command::Doctor => command::doctor::run(&session),
     };
     std::process::exit(session.finish(outcome));
+}
+
+/// Keeps the tensor library single-threaded: we run a replica on every core ourselves, and its own pool
+/// would spin beside them (1.6 times the step on two cores).
+fn one_thread_a_tensor() {
+    for key in ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"] {
+        // SAFETY: nothing else runs yet; this is the first statement of `main`.
+        #[allow(clippy::disallowed_methods)]
+        unsafe {
+            std::env::set_var(key, "1");
+        }
+    }
 }
