@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// Episodes shown of each kind (successes, failures).
 const SHOWN: usize = 3;
 
-/// Side of the pictures in film strips.
+/// Side of the pictures in film strips of a model that sees none itself.
 const STRIP_SIZE: usize = 128;
 
 /// Records and reports a fresh evaluation.
@@ -92,15 +92,15 @@ pub fn show_episodes(
     })
 }
 
-/// What spectators see: what the model sees first, and the default camera larger.
+/// What spectators see: what the model sees, or the default camera if it sees no picture.
 fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
     let mut view = eval::model_view(model);
-    let default = sim.default_view().images;
-    view.images.extend(default.into_iter().map(|image| ImageSpec {
-        width: STRIP_SIZE,
-        height: STRIP_SIZE,
-        ..image
-    }));
+    if view.images.is_empty() {
+        let cameras = sim.default_view().images.into_iter();
+        view.images = cameras
+            .map(|image| ImageSpec { width: STRIP_SIZE, height: STRIP_SIZE, ..image })
+            .collect();
+    }
     view
 }
 
@@ -190,17 +190,10 @@ fn replay(
         .context("an outcome of a seed that was not evaluated")?;
     let pair = &pairs[outcome.pair];
     let mut env = (evaluator.new_env)()?;
-    // The goal as this environment sees it: the pair's own picture has the model's size only.
-    let mut pair = pair.clone();
-    if let Some((observation, _)) = &mut pair.goal
-        && let Some(small) = observation.images.first().cloned()
-    {
-        observation.images = vec![small];
-    }
     let mut episode = Episode::default();
     let budget = evaluation.config.budget_steps;
     let id = (outcome.seed, outcome.pair);
-    evaluator.run(&mut *env, Arm::Model, id, &pair, budget, &mut Both(recorder, &mut episode))?;
+    evaluator.run(&mut *env, Arm::Model, id, pair, budget, &mut Both(recorder, &mut episode))?;
     Ok(strip(&episode, pair.goal.as_ref().and_then(|(goal, _)| goal.images.first()), outcome))
 }
 

@@ -12,7 +12,8 @@ pub struct LinearProbe {
 }
 
 impl LinearProbe {
-    /// Fits on four rows of five and correlates on the fifth. `None` with fewer than `10 D` rows.
+    /// Fits on the first four fifths of the rows and judges on the rest, which are other episodes when rows
+    /// are in the order of episodes. `None` with fewer than `10 D` rows.
     pub fn fit(latents: &[f32], dim: usize, targets: &[f32], outputs: usize) -> Option<Self> {
         let rows = latents.len() / dim.max(1);
         if dim == 0 || outputs == 0 || rows < 10 * dim {
@@ -21,7 +22,7 @@ impl LinearProbe {
         let size = dim + 1;
         let input =
             |row: usize, i: usize| if i < dim { f64::from(latents[row * dim + i]) } else { 1.0 };
-        let held_out = |row: usize| row % 5 == 4;
+        let held_out = |row: usize| 5 * row >= 4 * rows;
         let mut gram = vec![0.0; size * size];
         let mut moment = vec![0.0; size * outputs];
         for row in (0..rows).filter(|&row| !held_out(row)) {

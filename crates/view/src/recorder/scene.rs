@@ -176,11 +176,22 @@ pub(super) fn eye(scene: &Scene, camera: Option<usize>, poses: &[Pose]) -> ([f32
     if low.iter().zip(&high).any(|(low, high)| low > high) {
         (low, high) = ([-1.0; 3], [1.0; 3]);
     }
-    let centre: [f32; 3] = std::array::from_fn(|axis| 0.5 * (low[axis] + high[axis]));
-    let radius = norm(sub(high, centre)).max(1e-3);
+    let mut centre: [f32; 3] = std::array::from_fn(|axis| 0.5 * (low[axis] + high[axis]));
+    let mut radius = norm(sub(high, centre)).max(1e-3);
     let level = Pose { rotation: LEVEL, ..Pose::IDENTITY };
     let camera = camera.and_then(|index| scene.cameras.get(index));
     let view = camera.map_or(level, |camera| body(camera.body).compose(&camera.pose));
+    // Bodies move: what the camera sees at their depth is where the action will be.
+    if let Some(camera) = camera {
+        let axis = view.rotate([0.0, 0.0, -1.0]);
+        let depth: f32 = sub(centre, view.position).iter().zip(axis).map(|(a, b)| a * b).sum();
+        let half =
+            if camera.orthographic { 0.5 * camera.fovy } else { depth * (0.5 * camera.fovy).tan() };
+        if depth > 0.0 && half > radius {
+            radius = half;
+            centre = std::array::from_fn(|i| view.position[i] + depth * axis[i]);
+        }
+    }
     // In the camera's frame: back, a little to the left, and up; or down where it looks at the floor,
     // which leaves what is up in its image up in the viewer's.
     let overhead = view.rotate([0.0, 0.0, 1.0])[2] > 0.7;

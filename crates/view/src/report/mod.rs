@@ -74,7 +74,7 @@ pub struct PlanTiming {
     pub max_ms: f64,
 }
 
-/// How well a linear probe reads one quantity from the latents of held-out episodes.
+/// How well a linear probe reads one quantity from latents that it was not fitted on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProbeRow {
     /// The quantity.
@@ -242,7 +242,7 @@ impl Report {
             let _ = write!(
                 cards,
                 "<div class=\"card\"><h3>What the latents hold</h3>{}\
-                 <p class=\"soft\">Linear probes on held-out episodes.</p></div>",
+                 <p class=\"soft\">Linear probes, on episodes they were not fitted on.</p></div>",
                 table(&["quantity", "r", "rmse"], &rows)
             );
         }
