@@ -1,1 +1,11 @@
 //! End-to-end tests: they drive the binary as a user does.
+
+mod bad_input;
+mod determinism;
+mod full_disk;
+mod help;
+mod interruption;
+mod json;
+mod main_job;
+mod sims;
+mod support;
