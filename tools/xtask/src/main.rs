@@ -18,9 +18,11 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The root of the repository.
+/// The root of the repository: the one that cargo runs this in, which need not be the one that it was
+/// compiled in when checkouts share a target folder.
 fn root() -> PathBuf {
-    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let package = std::env::var_os("CARGO_MANIFEST_DIR");
+    let mut root = package.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     root.pop();
     root.pop();
     root
