@@ -96,6 +96,18 @@ pub struct Search {
     pub cost: CostShape,
 }
 
+impl Search {
+    /// Refuses sizes and hyper-parameters that cannot plan.
+    ///
+    /// # Errors
+    /// Names the key and the fix.
+    pub fn validate(&self) -> Result<(), AgentError> {
+        self.search.validate()?;
+        self.solver.build(self.search.samples, self.search.horizon, 1)?;
+        Ok(())
+    }
+}
+
 /// What an evaluation needs.
 pub struct Evaluator<'a> {
     /// Makes an environment that shows what the model sees.

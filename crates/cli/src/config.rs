@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use housecat_agent::{EvalConfig, Search};
-use housecat_model::{ModelConfig, TrainConfig};
+use housecat_core::ImageSpec;
+use housecat_model::{ModelConfig, ModelInput, TrainConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -104,7 +105,11 @@ impl RunConfig {
             }
         }
         table.insert("sim".into(), Value::String(sim.to_owned()));
-        table.insert("seed".into(), Value::Integer(seed.unwrap_or(0) as i64));
+        let seed = seed.unwrap_or(0);
+        let stored = i64::try_from(seed).with_context(|| {
+            format!("--seed {seed}: config.toml holds numbers up to {}", i64::MAX)
+        })?;
+        table.insert("seed".into(), Value::Integer(stored));
         for assignment in set {
             apply(&mut table, assignment)?;
         }
@@ -141,6 +146,17 @@ impl RunConfig {
         }
         if self.collect.episodes == 0 || self.collect.steps == 0 {
             bail!("`collect.episodes` and `collect.steps` must be at least 1");
+        }
+        let input = match self.input {
+            Input::State => ModelInput::State { names: Vec::new() },
+            Input::Pixels => ModelInput::Pixels {
+                image: ImageSpec { camera: String::new(), width: 1, height: 1 },
+            },
+        };
+        self.model.validate(&input)?;
+        self.train.validate(&self.model)?;
+        for (name, search) in [("planner", &self.planner), ("oracle", &self.oracle)] {
+            search.validate().with_context(|| format!("[{name}]"))?;
         }
         self.eval.validate()?;
         Ok(())

@@ -63,8 +63,9 @@ impl Session {
         }
     }
 
-    /// Refuses devices that this build lacks.
-    pub fn check_device(&self) -> anyhow::Result<()> {
+    /// Refuses common flags that cannot be met, before anything is done.
+    pub fn check_flags(&self) -> anyhow::Result<()> {
+        self.threads()?;
         match self.common.device.as_str() {
             "cpu" => Ok(()),
             other => {
@@ -123,7 +124,14 @@ impl Session {
             eprintln!("{message}");
             return code;
         }
-        eprintln!("error: {error:#}");
+        // Some errors tell their cause themselves: nothing is said twice.
+        let mut text = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        eprintln!("error: {text}");
         1
     }
 }

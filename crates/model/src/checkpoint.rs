@@ -173,6 +173,19 @@ pub(crate) fn load_into(model: &mut WorldModel, folder: &Path) -> Result<(), Mod
     model.load(&|name, shape| fetch(&path, &tensors, name, shape))
 }
 
+/// Refuses a checkpoint whose model, sim or senses differ from the wanted ones.
+pub(crate) fn check_spec(want: &ModelSpec, folder: &Path) -> Result<(), ModelError> {
+    let path = folder.join("config.json");
+    let found: ModelSpec = read_json(&path)?;
+    if found.sim != want.sim {
+        return Err(bad(&path, format!("it is of the sim `{}`, wanted `{}`", found.sim, want.sim)));
+    }
+    match found == *want {
+        true => Ok(()),
+        false => Err(bad(&path, "its model differs from the configured one")),
+    }
+}
+
 /// Reads the model of a checkpoint folder (`.../checkpoints/<step>` or `.../checkpoints/last`).
 ///
 /// # Errors
@@ -200,10 +213,7 @@ pub fn load_checkpoint(
     folder: &Path,
     seed: Seed,
 ) -> Result<(), ModelError> {
-    let config = folder.join("config.json");
-    if read_json::<ModelSpec>(&config)? != *trainer.model().spec() {
-        return Err(bad(&config, "its model differs from the configured one"));
-    }
+    check_spec(trainer.model().spec(), folder)?;
     let path = folder.join("state.json");
     let state: State = read_json(&path)?;
     if state.train != *trainer.config() || state.seed != seed {

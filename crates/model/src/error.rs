@@ -19,7 +19,7 @@ pub enum ModelError {
     #[error("the dataset cannot train this model: {0}")]
     Data(String),
     /// A checkpoint file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("cannot read or write {path}; check permissions and free space")]
     Io {
         /// The file.
         path: PathBuf,

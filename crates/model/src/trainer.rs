@@ -122,6 +122,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the checkpoint does not fit this trainer's model.
     pub fn start_from(&mut self, checkpoint: &Path) -> Result<(), ModelError> {
+        crate::checkpoint::check_spec(self.model.spec(), checkpoint)?;
         crate::checkpoint::load_into(&mut self.model, checkpoint)
     }
 

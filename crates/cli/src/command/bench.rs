@@ -28,7 +28,7 @@ struct Rate {
 
 /// The command.
 pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let names = match args.sims.is_empty() {
         true => sims::all()?.into_iter().map(|(name, _)| name).collect(),
         false => args.sims.clone(),

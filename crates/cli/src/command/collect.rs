@@ -22,7 +22,7 @@ use std::time::Instant;
 
 /// The command.
 pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let sim = sims::load(&args.sim.sim)?;
     let mut config =
         RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
@@ -112,6 +112,11 @@ pub fn collect(
         ]
         .into(),
     };
+    let collectors = match actor {
+        Some(model) => Collectors::Model(model),
+        None => Collectors::Mix(config.collect.mix.clone()),
+    };
+    let beginner = Beginner::new(sim, config, collectors)?;
     let mut writer = DatasetWriter::create_or_resume(out, &features)?;
     for file in writer.damaged() {
         session.say(format!("dropped a damaged episode left by an interrupted collection: {file}"));
@@ -133,11 +138,6 @@ pub fn collect(
             out.display()
         ));
     }
-    let collectors = match actor {
-        Some(model) => Collectors::Model(model),
-        None => Collectors::Mix(config.collect.mix.clone()),
-    };
-    let beginner = Beginner::new(sim, config, collectors)?;
     let progress = Progress::new(session, "collect", total, kept, "episodes");
     let seed = Seed::new(config.seed).child("collect", 0);
     let next = AtomicU64::new(0);

@@ -20,7 +20,7 @@ struct Check {
 
 /// The command.
 pub fn run(session: &Session) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let checks = [processor(), memory(), worlds(), disk(), viewer()];
     let mut rows = Vec::new();
     let mut document = Vec::new();

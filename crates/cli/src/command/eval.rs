@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// The command.
 pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let Loaded { run, sim, mut config, model } = load(session, &args.run, args.planner.as_deref())?;
     if let Some(other) = &args.sim {
         let other = sims::load(other)?;
@@ -42,15 +42,15 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     let folder = args.out.clone().unwrap_or_else(|| run.eval());
     save(&reports, &folder)?;
     let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
-    let document = match reports.as_slice() {
-        [one] => serde_json::to_value(one)?,
+    let json = match reports.as_slice() {
+        [one] => document(one)?,
         many => many
             .iter()
-            .map(|report| Ok((report.protocol.name().to_owned(), serde_json::to_value(report)?)))
+            .map(|report| Ok((report.protocol.name().to_owned(), document(report)?)))
             .collect::<anyhow::Result<serde_json::Map<_, _>>>()?
             .into(),
     };
-    session.result(&document, &text)
+    session.result(&json, &text)
 }
 
 /// A trained run, ready to act.
@@ -199,6 +199,14 @@ pub fn save(reports: &[EvalReport], folder: &Path) -> anyhow::Result<()> {
         write_whole(&folder.join(format!("{}.json", report.protocol.name())), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// A report as JSON, with the same digits as its file: numbers of single precision keep their short form.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn document(report: &EvalReport) -> anyhow::Result<serde_json::Value> {
+    Ok(serde_json::from_str(&serde_json::to_string(report)?)?)
 }
 
 /// The results as a table for people.

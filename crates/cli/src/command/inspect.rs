@@ -80,7 +80,7 @@ fn model(session: &Session, run: &RunDir, checkpoint: &Path) -> anyhow::Result<(
         text.push_str(&eval::summary(&reports));
     }
     let evaluations: Vec<Value> =
-        reports.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        reports.iter().map(eval::document).collect::<anyhow::Result<_>>()?;
     let document = json!({
         "run": run.path(), "checkpoint": checkpoint, "spec": spec, "parameters": model.parameters(), "eval": evaluations,
     });

@@ -26,7 +26,7 @@ impl Recorder for FirstPlan {
 
 /// The command.
 pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let loaded = eval::load(session, &args.run, args.planner.as_deref())?;
     let eval::Loaded { sim, config, model, .. } = &loaded;
     let view = eval::model_view(model);

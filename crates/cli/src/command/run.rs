@@ -3,6 +3,7 @@
 use crate::args::RunArgs;
 use crate::command::{collect, eval, train};
 use crate::config::RunConfig;
+use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::{sims, spectator};
@@ -16,13 +17,15 @@ use std::time::Instant;
 
 /// The command.
 pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let started = Instant::now();
     let sim = sims::load(&args.sim.sim)?;
     let named_by_path = args.sim.sim.contains('/');
     let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
     let config = RunConfig::load(sim.folder(), name, session.common.seed, &session.common.set)?;
     let run = RunDir::new(args.out.join(sim.name()).join(&args.name));
+    // Before anything is written: a sim may lack the scripted policy that the mix names.
+    Beginner::new(&sim, &config, Collectors::Mix(config.collect.mix.clone()))?;
     train::prepare(session, &run, &config)?;
     session.say(format!("{}: {}", sim.name(), sim.description()));
     session.say(format!("everything lands in {}; the same command resumes", run.path().display()));
@@ -41,6 +44,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         Err(other) => return Err(other.into()),
     };
 
+    train::check_dataset(&dataset, &sim)?;
     let trained = train::train(session, &config, &dataset, &run, None)?;
     session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
 
@@ -67,7 +71,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     );
     let protocols: serde_json::Map<_, _> = reports
         .iter()
-        .map(|report| Ok((report.protocol.name().to_owned(), serde_json::to_value(report)?)))
+        .map(|report| Ok((report.protocol.name().to_owned(), eval::document(report)?)))
         .collect::<anyhow::Result<_>>()?;
     let document = json!({
         "sim": sim.name(), "run": run.path(), "seconds": seconds, "eval": protocols,

@@ -9,33 +9,34 @@ use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
-use housecat_core::{Experience, Seed};
+use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{Dataset, Selection};
 use housecat_model::{
     LinearProbe, ModelInput, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
     save_checkpoint,
 };
+use housecat_sim::{Sim, ViewOptions};
 use serde_json::json;
 use std::path::Path;
 use std::time::Instant;
 
 /// The command.
 pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
-    session.check_device()?;
+    session.check_flags()?;
     let dataset = Dataset::open(&args.dataset)?;
     let sim = sims::load(&dataset.features().sim)
         .with_context(|| format!("{} was recorded on this sim", args.dataset.display()))?;
     let config =
         RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
     let run = RunDir::new(&args.out);
-    let trained = run.checkpoints().join("last").exists();
-    if trained && !args.resume {
+    check_dataset(&dataset, &sim)?;
+    prepare(session, &run, &config)?;
+    if run.checkpoints().join("last").exists() && !args.resume {
         bail!(
             "{} already holds a trained model; continue it with --resume or choose another --out",
             args.out.display()
         );
     }
-    prepare(session, &run, &config)?;
     let trained = train(session, &config, &dataset, &run, args.init.as_deref())?;
     let document = json!({
         "run": args.out, "steps": trained.steps, "seconds": trained.seconds, "loss": trained.loss,
@@ -50,6 +51,35 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
         args.out.display()
     );
     session.result(&document, &text)
+}
+
+/// Refuses a dataset of another sim, or of this one as it used to be.
+pub fn check_dataset(dataset: &Dataset, sim: &Sim) -> anyhow::Result<()> {
+    let features = dataset.features();
+    let path = dataset.path().display();
+    if features.sim != sim.name() {
+        bail!(
+            "the dataset {path} was recorded on `{}`, not on `{}`; move it away and collect anew",
+            features.sim,
+            sim.name()
+        );
+    }
+    let env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
+    let (then, now) = (&features.spaces, env.spaces());
+    for (what, then, now) in [
+        ("actions", &then.action.names, &now.action.names),
+        ("state", &then.observation.state, &now.observation.state),
+    ] {
+        if then != now {
+            bail!(
+                "the dataset {path} has the {what} [{}], the sim `{}` has [{}]; the sim has changed since, collect anew",
+                then.join(", "),
+                sim.name(),
+                now.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Writes a run's configuration and provenance, or checks that they are those of the run that is there.
@@ -144,7 +174,11 @@ pub fn train(
         trainer.start_from(init)?;
     }
     let steps = config.train.steps;
-    let mut metrics = Metrics::open(run, trainer.steps_done())?;
+    // A run that is complete is left as it is.
+    let mut metrics = match trainer.steps_done() < steps {
+        true => Some(Metrics::open(run, trainer.steps_done())?),
+        false => None,
+    };
     let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
     let mut smoothed = f32::NAN;
     while trainer.steps_done() < steps {
@@ -170,7 +204,9 @@ pub fn train(
             if step.step % config.train.checkpoint_every == 0 || step.step == steps {
                 values.extend(validation_values(trainer.validate()?));
             }
-            metrics.add(step.step, &values)?;
+            if let Some(metrics) = &mut metrics {
+                metrics.add(step.step, &values)?;
+            }
         }
         if step.step % config.train.checkpoint_every == 0 || step.step == steps {
             save_checkpoint(&trainer, &checkpoints, seed)?;
