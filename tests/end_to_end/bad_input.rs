@@ -1,240 +1,251 @@
-//! Whatever is wrong is named, with its place and the fix; nothing panics and nothing is lost.
+//! Bad input: an error that names the place and the fix, exit code 1, no panic, nothing lost.
 
-use crate::kit::*;
+use crate::support::{Place, TINY, assert_same, copy_folder, tree};
 use std::fs;
-use std::path::Path;
 
-/// Runs over altered sims.
-fn altered_run(sim: &str, file: &str, from: &str, to: &str, args: &[&str]) -> Output {
-    let sims = altered(sim, file, from, to);
-    let folder = tempfile::tempdir().unwrap();
-    run_with_sims(folder.path(), sims.path(), args).exits(1)
+const DATA: &str = "data/data/chunk-000/file-000.parquet";
+
+#[test]
+fn unknown_names_are_met_with_the_known_ones() {
+    let place = Place::new();
+    place.run(&["run", "two_room"]).fails(1, &["two_room", "two-room", "reacher", "did you mean"]);
+    place.run(&["run", "./nowhere"]).fails(1, &["nowhere", "sim.toml"]);
+    let set = |value: &str| place.run(&["run", "two-room", "--set", value]);
+    set("train.stepz=3").fails(1, &["train.stepz=3", "known are", "steps"]);
+    set("train.steps").fails(1, &["key.path=value"]);
+    set("train.steps=many").fails(1, &["train.toml", "steps", "many"]);
+    set("train.steps=0").fails(1, &["train.steps", "at least one"]);
+    set("train.batch=1").fails(1, &["train.batch", "at least 4"]);
+    set("eval.seeds=[]").fails(1, &["eval.seeds"]);
+    set("collect.mix.0.policy=wild").fails(1, &["wild", "scripted"]);
+    set("planner.solver.kind=magic").fails(1, &["magic", "cem"]);
+    set("model.encoder.kind=mlp").fails(1, &["mlp"]);
+    let collect = ["collect", "two-room", "--out", "data", "--policy", "wild"];
+    place.run(&collect).fails(1, &["wild", "scripted", "oracle"]);
+    let collect = ["collect", "reacher", "--out", "data", "--policy", "scripted"];
+    place.run(&collect).fails(1, &["no [scripted] policy", "random"]);
+    let collect = ["collect", "reacher", "--out", "data", "--episodes", "0"];
+    place.run(&collect).fails(1, &["--episodes", "at least 1"]);
+    let run = |flag: &str, value: &str| place.run(&["run", "two-room", flag, value]);
+    run("--device", "cuda:0").fails(1, &["--device cuda:0", "--device cpu"]);
+    run("--threads", "0").fails(1, &["--threads 0", "at least one"]);
+    run("--seed", "18446744073709551615").fails(1, &["--seed", "9223372036854775807"]);
+    assert!(!place.path("data").exists(), "a refused collection left a folder");
+    // No refused run may stand in the way of the right one.
+    place.tiny(&["run", "two-room"]).ok();
 }
 
 #[test]
-fn usage_errors_exit_with_2() {
-    let folder = tempfile::tempdir().unwrap();
-    for args in [
-        &["nonsense"][..],
-        &["run"],
-        &["collect", "two-room"],
-        &["eval", "runs/x", "--protocol", "easy"],
-        &["bench", "everything"],
-        &["run", "two-room", "--threads", "many"],
-        &["run", "two-room", "--seed", "18446744073709551615"],
-        &["train", "d", "--out", "r", "--resume", "--init", "c"],
-        &["view", "two-room", "--save", "a.rrd", "--connect", "url"],
-    ] {
-        run(folder.path(), args).exits(2).says(&["error:"]);
-    }
-    assert!(tree(folder.path()).is_empty());
+fn an_output_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.collect("cart-pole");
+    fs::write(place.path("file"), "not a folder").unwrap();
+    place.tiny(&["collect", "cart-pole", "--out", "file/data"]).fails(1, &["file/data"]);
+    place.tiny(&["run", "cart-pole", "--out", "file"]).fails(1, &["file/cart-pole"]);
+    place.tiny(&["train", "data", "--out", "file/model"]).fails(1, &["file/model"]);
+    place.run(&["view", "cart-pole", "--save", "file/look.rrd"]).fails(1, &["file/look.rrd"]);
+    place.run(&["merge", "data", "data", "--out", "file/both"]).fails(1, &["file/both"]);
+    place.run(&["collect", "cart-pole", "--out", "/proc/nothing"]).fails(1, &["/proc/nothing"]);
+    fs::create_dir(place.path("full")).unwrap();
+    fs::write(place.path("full/thesis.txt"), "precious").unwrap();
+    place.run(&["collect", "cart-pole", "--out", "full"]).fails(1, &["full", "thesis.txt"]);
+    assert_eq!(fs::read_to_string(place.path("full/thesis.txt")).unwrap(), "precious");
 }
 
 #[test]
-fn flags_with_impossible_values_are_refused() {
-    let (run_dir, _) = trained("two-room");
-    let run_dir = text(&run_dir);
-    let folder = tempfile::tempdir().unwrap();
-    let cases: &[(&[&str], &[&str])] = &[
-        (&["run", "two-rom"], &["two-rom", "two-room", "reacher", "cart-pole"]),
-        (&["run", "no/such/folder"], &["no/such/folder"]),
-        (&["run", "two-room", "--device", "cuda:0"], &["--device cuda:0", "--device cpu"]),
-        (&["collect", "two-room", "--out", "d", "--threads", "0"], &["--threads 0", "at least one"]),
-        (&["run", "two-room", "--set", "train.stps=3"], &["train.stps=3", "known are", "steps"]),
-        (&["run", "two-room", "--set", "train.steps"], &["train.steps", "key.path=value"]),
-        (&["run", "two-room", "--set", "train.steps=many"], &["train.toml", "many"]),
-        (&["run", "two-room", "--set", "train.steps=0"], &["steps", "0"]),
-        (&["run", "two-room", "--set", "train.batch=0"], &["batch"]),
-        (&["run", "two-room", "--set", "eval.pairs=0"], &["eval.pairs"]),
-        (&["run", "two-room", "--set", "eval.seeds=[]"], &["eval.seeds"]),
-        (&["run", "two-room", "--set", "planner.samples=4"], &["elites"]),
-        (&["run", "two-room", "--set", "collect.steps=0"], &["collect.steps", "at least 1"]),
-        (&["collect", "two-room", "--episodes", "0", "--out", "d"], &["--episodes", "at least 1"]),
-        (&["collect", "two-room", "--policy", "clever", "--out", "d"], &["clever", "scripted"]),
-        (&["collect", "reacher", "--policy", "scripted", "--out", "d"], &["scripted", "reacher"]),
-        (&["eval", run_dir, "--planner", "magic"], &["magic", "cem", "mppi"]),
-        (&["eval", run_dir, "--sim", "reacher"], &["two-room", "reacher"]),
-        (&["eval", run_dir, "--pairs", "0", "--out", "e"], &["eval.pairs"]),
-        (&["eval", run_dir, "--goal-offset", "1000", "--out", "e"], &["eval.goal_offset"]),
-        (&["eval", "nowhere"], &["nowhere", "train"]),
-        (&["plan", "nowhere"], &["nowhere"]),
-        (&["train", "nowhere", "--out", "r"], &["nowhere", "collect"]),
-        (&["train", run_dir, "--out", "r"], &["no dataset"]),
-        (&["view", "nowhere", "--save", "a.rrd"], &["nowhere"]),
-        (&["view", "two-room", "--save", "a.rrd", "--episodes", "0"], &["--episodes"]),
-        (&["inspect", "nowhere"], &["nowhere"]),
-        (&["verify", "nowhere"], &["nowhere"]),
-        (&["repair", "nowhere"], &["nowhere"]),
-        (&["merge", "nowhere", "--out", "m"], &["nowhere"]),
-    ];
-    for (args, parts) in cases {
-        run(folder.path(), args).exits(1).says(parts).says(&["error:"]);
-    }
-    let mut left = tree(folder.path());
-    left.retain(|name, _| name.to_string_lossy().contains("checkpoints"));
-    assert!(left.is_empty(), "a refused command left {:?}", left.keys());
+fn what_is_finished_is_not_overwritten() {
+    let place = Place::new();
+    place.tiny(&["run", "cart-pole"]).ok();
+    let before = tree(&place.path("runs"));
+    let args = ["run", "cart-pole", "--set", "train.steps=21"];
+    place.run(&args).fails(1, &["runs/cart-pole/default", "another configuration", "name"]);
+    place.tiny(&["run", "cart-pole", "--seed", "5"]).fails(1, &["another configuration"]);
+    let dataset = "runs/cart-pole/default/dataset";
+    place.tiny(&["collect", "cart-pole", "--out", dataset]).fails(1, &["already holds a finished"]);
+    let train = ["train", dataset, "--out", "runs/cart-pole/default"];
+    place.tiny(&train).fails(1, &["already holds a trained model", "--resume"]);
+    place.run(&["merge", dataset, "--out", dataset]).fails(1, &[dataset]);
+    assert!(before == tree(&place.path("runs")), "something was overwritten");
 }
 
 #[test]
-fn mistakes_in_a_sims_files_are_named() {
+fn sims_with_mistakes_are_refused_by_file_and_field() {
     let cases: &[(&str, &str, &str, &[&str])] = &[
-        ("sim.toml", "control_hz = 10", "control_hz = 10\ncolour = 1", &["sim.toml", "colour"]),
-        ("sim.toml", "joint = \"x\"", "joint = \"q\"", &["sim.toml", "`q`", "x"]),
-        ("sim.toml", "camera = \"top\"", "camera = \"tap\"", &["tap", "did you mean `top`"]),
+        ("sim.toml", "[time]", "[tiem]", &["sim.toml", "tiem"]),
+        ("sim.toml", "control_hz = 10", "control_hz = 10\nspeed = 3", &["sim.toml", "speed"]),
+        ("sim.toml", "control_hz = 10", "control_hz = 0", &["sim.toml", "control_hz"]),
         ("sim.toml", "[time]", "[time", &["sim.toml", "line"]),
-        ("scene.xml", "</worldbody>", "</wordbody>", &["scene.xml"]),
-        ("scene.xml", "<worldbody>", "<worldbody><gem/>", &["scene.xml", "gem"]),
-        ("train.toml", "batch = 128", "batch = 128\ncolour = 1", &["train.toml", "colour"]),
-        ("train.toml", "[train]", "[train", &["train.toml", "not valid TOML"]),
-        ("train.toml", "input = \"pixels\"", "input = \"smell\"", &["train.toml", "smell", "state"]),
-        ("train.toml", "input = \"pixels\"", "", &["train.toml", "input"]),
-        ("train.toml", "\"next_latent\"", "\"next\"", &["train.toml", "next_latent"]),
+        ("sim.toml", "joint = \"x\"", "joint = \"xx\"", &["sim.toml", "joint `xx`", "known: x, y"]),
+        ("sim.toml", "camera = \"top\"", "camera = \"tip\"", &["sim.toml", "camera `tip`", "top"]),
+        ("train.toml", "steps = 700", "steps = 700\nstride = 2", &["train.toml", "stride"]),
+        ("train.toml", "[collect]", "[collect", &["train.toml", "TOML"]),
+        ("train.toml", "kind = \"sigreg\"", "kind = \"sigregg\"", &["train.toml", "sigregg"]),
+        ("scene.xml", "</mujoco>", "</mujoko>", &["scene.xml", "XML"]),
+        (
+            "scene.xml",
+            "<worldbody>",
+            "<worldbody><geom type='blob' size='1'/>",
+            &["scene.xml", "blob"],
+        ),
+        ("scene.xml", "<worldbody>", "<worldbody><geom size='nan'/>", &["scene.xml"]),
+        (
+            "scene.xml",
+            "<actuator>",
+            "<tendon><spatial/></tendon><actuator>",
+            &["scene.xml", "tendon"],
+        ),
+        ("scene.xml", "joint=\"x\"", "joint=\"nowhere\"", &["scene.xml", "nowhere"]),
     ];
-    for (file, from, to, parts) in cases {
-        let args = ["collect", "two-room", "--out", "d"];
-        altered_run("two-room", file, from, to, &args).says(parts);
+    for (file, old, new, says) in cases {
+        let place = Place::with_own_sims();
+        place.edit(&format!("sims/two-room/{file}"), old, new);
+        place.tiny(&["run", "two-room"]).fails(1, says);
+        assert!(!place.path("runs").exists(), "a refused run left a folder");
     }
-    let sims = altered("two-room", "train.toml", "[train]", "[train]");
-    fs::remove_file(sims.path().join("two-room/train.toml")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    run_with_sims(folder.path(), sims.path(), &["run", "two-room"])
-        .exits(1)
-        .says(&["two-room/train.toml", "copy one"]);
-    run_with_sims(folder.path(), Path::new("/nowhere"), &["sims"])
-        .exits(1)
-        .says(&["HOUSECAT_SIMS", "/nowhere"]);
-}
-
-/// Spoils one file of a copy and says what a command makes of it.
-fn spoil(path: &Path, how: impl Fn(&mut Vec<u8>)) {
-    let mut content = bytes(path);
-    how(&mut content);
-    fs::write(path, content).unwrap();
-}
-
-fn truncate(content: &mut Vec<u8>) {
-    content.truncate(content.len() / 2);
-}
-
-fn scramble(content: &mut Vec<u8>) {
-    let middle = content.len() / 2;
-    content[middle..].iter_mut().take(64).for_each(|byte| *byte ^= 0x5a);
+    let place = Place::with_own_sims();
+    place.truncate("sims/two-room/scene.xml");
+    place.tiny(&["run", "two-room"]).fails(1, &["scene.xml", "XML"]);
+    place.run(&["doctor"]).fails(1, &["checks failed"]);
+    fs::remove_file(place.path("sims/two-room/scene.xml")).unwrap();
+    place.tiny(&["run", "two-room"]).fails(1, &["scene.xml"]);
+    fs::remove_file(place.path("sims/reacher/train.toml")).unwrap();
+    place.tiny(&["run", "reacher"]).fails(1, &["train.toml", "copy one"]);
 }
 
 #[test]
-fn damaged_datasets_are_reported_and_never_trained_on() {
-    for file in ["data/chunk-000/file-000.parquet", "meta/info.json", "meta/housecat.json"] {
-        for how in [truncate, scramble] {
-            let (folder, copied) = trained_copy("two-room");
-            let dataset = copied.join("dataset");
-            spoil(&dataset.join(file), how);
-            let args = tiny(&["train", text(&dataset), "--out", "r"]);
-            let name = file.rsplit('/').next().unwrap();
-            run(folder.path(), &args).exits(1).says(&[name]);
-            assert!(!folder.path().join("r/checkpoints/last").exists());
-            let verdict = run(folder.path(), &["verify", text(&dataset), "--json"]).exits(1);
-            assert_eq!(verdict.json()["sound"], false);
-        }
-    }
-}
-
-#[test]
-fn damaged_checkpoints_are_reported() {
-    let nan = |content: &mut Vec<u8>| {
-        let end = content.len();
-        content[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+fn damaged_datasets_are_refused_and_salvaged() {
+    let place = Place::new();
+    place.collect("two-room");
+    let fresh = place.path("fresh");
+    copy_folder(&place.path("data"), &fresh);
+    let restore = || {
+        fs::remove_dir_all(place.path("data")).unwrap();
+        copy_folder(&fresh, &place.path("data"));
     };
-    let empty = |content: &mut Vec<u8>| content.clear();
-    let code = |content: &mut Vec<u8>| *content = b"{\"format\": 1, \"code\": \"os.system\"}".to_vec();
-    let hows: [(&str, &dyn Fn(&mut Vec<u8>)); 7] = [
-        ("model.safetensors", &truncate),
-        ("model.safetensors", &nan),
-        ("model.safetensors", &empty),
-        ("config.json", &truncate),
-        ("config.json", &scramble),
-        ("config.json", &empty),
-        ("config.json", &code),
-    ];
-    for (file, how) in hows {
-        let (folder, copied) = trained_copy("two-room");
-        spoil(&copied.join("checkpoints/20").join(file), how);
-        for command in ["eval", "plan", "inspect"] {
-            run(folder.path(), &[command, text(&copied)]).exits(1).says(&[file, "train again"]);
-        }
+    let train = || place.tiny(&["train", "data", "--out", "model"]);
+    let verify = || place.run(&["verify", "data"]);
+
+    place.truncate(DATA);
+    train().fails(1, &["file-000.parquet", "repair"]);
+    verify().fails(1, &["problem", "repair"]);
+    restore();
+    fs::write(place.path(DATA), "no parquet at all").unwrap();
+    train().fails(1, &["file-000.parquet", "repair"]);
+    verify().fails(1, &["problem"]);
+    restore();
+    fs::remove_file(place.path(DATA)).unwrap();
+    train().fails(1, &["file-000.parquet"]);
+    verify().fails(1, &["problem"]);
+    restore();
+    // Damage in the middle, past every header.
+    let mut bytes = fs::read(place.path(DATA)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].iter_mut().for_each(|byte| *byte ^= 0xff);
+    fs::write(place.path(DATA), bytes).unwrap();
+    train().fails(1, &["file-000.parquet"]);
+    verify().fails(1, &["problem"]);
+    place.run(&["repair", "data"]).ok();
+    let left = place.run(&["verify", "data", "--json"]).ok().json()["report"]["episodes"].as_u64();
+    assert!((1..8).contains(&left.unwrap()), "{left:?}");
+    restore();
+    for file in ["data/meta/info.json", "data/meta/housecat.json"] {
+        place.truncate(file);
+        train().fails(1, &[file.rsplit('/').next().unwrap()]);
+        verify().fails(1, &["problem"]);
+        place.run(&["repair", "data"]).ok();
+        assert_same(&fresh, &place.path("data"));
     }
+    place.truncate("data/meta/episodes/chunk-000/file-000.parquet");
+    train().fails(1, &["meta/episodes"]);
+    place.run(&["repair", "data"]).ok();
+    assert_same(&fresh, &place.path("data"));
+    // Nothing of a failed training stands in the way of the right one.
+    train().ok();
+    place.run(&["train", "nowhere", "--out", "x"]).fails(1, &["no dataset at nowhere"]);
+    place.run(&["inspect", "nowhere"]).fails(1, &["nowhere"]);
+    place.run(&["verify", "nowhere"]).fails(1, &["nowhere"]);
+}
+
+#[test]
+fn damaged_checkpoints_are_refused() {
+    let place = Place::new();
+    place.train("cart-pole");
+    let fresh = place.path("fresh");
+    copy_folder(&place.path("model"), &fresh);
+    let restore = || {
+        fs::remove_dir_all(place.path("model")).unwrap();
+        copy_folder(&fresh, &place.path("model"));
+    };
+    let eval = || place.run(&["eval", "model", "--pairs", "1"]);
+    for file in ["model.safetensors", "config.json"] {
+        let path = format!("model/checkpoints/last/{file}");
+        place.truncate(&path);
+        eval().fails(1, &[file, "not a usable checkpoint"]);
+        place.run(&["inspect", "model"]).fails(1, &[file]);
+        fs::write(place.path(&path), [0xff; 4096]).unwrap();
+        eval().fails(1, &[file, "not a usable checkpoint"]);
+        restore();
+    }
+    place.edit("model/checkpoints/last/config.json", "\"format\": 1", "\"format\": 9");
+    eval().fails(1, &["config.json", "format 9"]);
+    restore();
+    place.edit("model/checkpoints/last/config.json", "\"latent_dim\": 16", "\"latent_dim\": 17");
+    eval().fails(1, &["model.safetensors", "wanted"]);
+    restore();
+    place.edit("model/config.toml", "[collect]", "[collect");
+    eval().fails(1, &["config.toml", "TOML"]);
+    restore();
+    let train = ["train", "data", "--out", "model", "--resume"];
     for file in ["optimizer.safetensors", "state.json"] {
-        let (folder, copied) = trained_copy("two-room");
-        spoil(&copied.join("checkpoints/20").join(file), truncate);
-        let dataset = copied.join("dataset");
-        let args = tiny(&["train", text(&dataset), "--out", text(&copied), "--resume"]);
-        run(folder.path(), &args).exits(1).says(&[file]);
+        place.truncate(&format!("model/checkpoints/last/{file}"));
+        place.tiny(&train).fails(1, &[file, "not a usable checkpoint"]);
+        restore();
     }
+    place.run(&["eval", "nowhere"]).fails(1, &["nowhere", "no trained model", "train"]);
+    place.run(&["eval", "model", "--planner", "magic"]).fails(1, &["magic", "cem", "mppi"]);
+    place.run(&["eval", "model", "--pairs", "0"]).fails(1, &["eval.pairs"]);
 }
 
 #[test]
-fn a_run_is_not_mixed_with_another() {
-    let (folder, copied) = trained_copy("two-room");
-    let before = tree(&copied);
-    let dataset = copied.join("dataset");
-    let (data, out) = (text(&dataset), text(&copied));
-    run(folder.path(), &tiny(&["train", data, "--out", out])).exits(1).says(&["--resume"]);
-    run(folder.path(), &tiny(&["train", data, "--out", out, "--resume", "--seed", "3"]))
-        .exits(1)
-        .says(&["another configuration", "another name"]);
-    run(folder.path(), &tiny(&["collect", "two-room", "--out", data]))
-        .exits(1)
-        .says(&["already holds a finished dataset"]);
-    run(folder.path(), &tiny(&["collect", "two-room", "--out", out])).exits(1).says(&["no dataset"]);
-    assert!(before == tree(&copied), "a refused command changed the run");
-
-    // The other sim's checkpoint under this run's configuration.
-    let other = trained("reacher").0.join("checkpoints/20");
-    fs::remove_dir_all(copied.join("checkpoints/20")).unwrap();
-    copy(&other, &copied.join("checkpoints/20"));
-    run(folder.path(), &["eval", out]).exits(1).says(&["reacher", "two-room"]);
-    let args = tiny(&["train", data, "--out", "r", "--init", text(&other)]);
-    run(folder.path(), &args).exits(1);
-}
-
-#[test]
-fn unwritable_places_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("file"), "").unwrap();
-    let (run_dir, _) = trained("two-room");
-    let dataset = run_dir.join("dataset");
-    for args in [
-        &["run", "two-room", "--out", "file/runs"][..],
-        &["collect", "two-room", "--out", "file/d"],
-        &["train", text(&dataset), "--out", "file/r"],
-        &["eval", text(&run_dir), "--out", "file/e"],
-        &["view", "two-room", "--save", "file/a.rrd"],
-        &["merge", text(&dataset), "--out", "file/m"],
-    ] {
-        run(folder.path(), &tiny(args)).exits(1).says(&["file/"]);
+fn a_model_or_dataset_of_another_world_is_refused() {
+    let place = Place::with_own_sims();
+    place.train("two-room");
+    place.run(&["eval", "model", "--sim", "reacher"]).fails(1, &["two-room", "reacher"]);
+    let collect = ["collect", "reacher", "--out", "own", "--policy", "model"];
+    place.run(&collect).fails(1, &["two-room", "reacher"]);
+    place.tiny(&["collect", "reacher", "--out", "arm"]).ok();
+    place.run(&["merge", "data", "arm", "--out", "both"]).fails(1, &["sim", "two-room", "reacher"]);
+    assert!(!place.path("both/meta").exists());
+    // A run that finds another sim's dataset in its folder.
+    copy_folder(&place.path("arm"), &place.path("runs/two-room/default/dataset"));
+    place.tiny(&["run", "two-room"]).fails(1, &["dataset", "reacher", "two-room"]);
+    let init = ["train", "arm", "--out", "other", "--init", "model/checkpoints/last"];
+    place.tiny(&init).fails(1, &["checkpoint"]);
+    // A world whose actuators have other names since.
+    for file in ["scene.xml", "sim.toml"] {
+        place.edit(&format!("sims/two-room/{file}"), "drive_x", "push_x");
     }
+    place.tiny(&["eval", "model"]).fails(1, &["drive_x", "push_x", "changed"]);
+    place.tiny(&["train", "data", "--out", "again"]).fails(1, &["data", "drive_x", "push_x"]);
 }
 
 #[test]
 fn a_world_that_explodes_is_quarantined_and_reported() {
-    let sims = altered("two-room", "scene.xml", "ctrlrange=\"-1.05 1.05\"", "ctrlrange=\"-1e38 1e38\"");
-    let scene = sims.path().join("two-room/scene.xml");
-    let all = fs::read_to_string(&scene).unwrap().replace("-1.05 1.05", "-1e38 1e38");
-    fs::write(&scene, all).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let args = ["collect", "two-room", "--episodes", "2", "--policy", "random", "--out", "d"];
-    run_with_sims(folder.path(), sims.path(), &args)
-        .exits(1)
-        .says(&["quarantined episode", "not finite", "exploded 20 times"]);
-    assert!(!folder.path().join("d/meta/info.json").exists());
+    let place = Place::with_own_sims();
+    let scene = "sims/two-room/scene.xml";
+    place.edit(scene, "ctrlrange=\"-1.05 1.05\"", "ctrlrange=\"-1e38 1e38\"");
+    let collect = ["collect", "two-room", "--out", "data", "--policy", "random"];
+    let output = place.tiny(&collect).fails(1, &["exploded", "not finite", "quarantined", "joint"]);
+    assert!(output.stderr.contains("data"), "{}", output.stderr);
+    assert!(!place.path("data/meta").exists(), "it was sealed");
 }
 
 #[test]
-fn a_loss_that_is_not_a_number_stops_training_with_advice() {
-    let (run_dir, _) = trained("two-room");
-    let dataset = run_dir.join("dataset");
-    let folder = tempfile::tempdir().unwrap();
-    let args = ["train", text(&dataset), "--out", "r", "--set=train.optimizer.learning_rate=1e30"];
-    let mut args = tiny(&args);
-    args.push("--set=train.steps=200");
-    run(folder.path(), &args).exits(1).says(&["skipped", "learning_rate", "checkpoint"]);
+fn a_loss_that_is_not_a_number_stops_training_with_a_way_out() {
+    let place = Place::new();
+    place.collect("cart-pole");
+    let args = [&["train", "data", "--out", "model"][..], TINY, &["--set=train.steps=400"]];
+    let args = [&args.concat()[..], &["--set=train.optimizer.learning_rate=1e30"]].concat();
+    place.run(&args).fails(1, &["skipped", "loss became", "learning_rate"]);
+    place.run(&args[..args.len() - 1]).fails(1, &["another configuration"]);
 }

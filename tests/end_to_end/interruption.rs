@@ -1,137 +1,153 @@
-//! Stopped at any moment, by a signal or by force: what was done is kept, and the same command ends
-//! where an uninterrupted one does, to the bit.
+//! Ctrl-C, SIGTERM and SIGKILL at any moment: nothing acknowledged is lost, the same command goes on.
 
-use crate::kit::*;
-use std::io::Read as _;
+use crate::support::{Place, assert_same, staged};
+use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// Starts the binary, waits until `ready`, sends the signal, and waits for the end.
-fn stop(cwd: &Path, args: &[&str], signal: &str, ready: impl Fn() -> bool) -> Output {
-    let mut child: Child = command(cwd, args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let started = Instant::now();
-    while !ready() {
-        assert!(started.elapsed() < Duration::from_secs(60), "nothing appeared");
-        let early = child.try_wait().unwrap();
-        assert!(early.is_none(), "it ended before the signal: {early:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    let status = child.wait().unwrap();
-    Output { code: status.code().unwrap_or(-9), stdout: String::new(), stderr }
+/// A collection that takes seconds.
+fn collection(out: &str) -> Vec<&str> {
+    vec!["collect", "two-room", "--episodes", "300", "--steps", "60", "--out", out]
 }
 
-fn staged(dataset: &Path) -> usize {
-    let names = std::fs::read_dir(dataset.join(".staging")).into_iter().flatten().flatten();
-    names.filter(|entry| entry.path().extension().is_some_and(|end| end == "parquet")).count()
-}
-
-/// The arguments of the command that a message tells to resume with.
-fn resume_command(output: &Output) -> Vec<String> {
-    let line = output.stderr.lines().rev().find(|line| line.trim().starts_with("housecat "));
-    let line = line.unwrap_or_else(|| panic!("no command to resume: {}", output.stderr));
-    line.split_whitespace().skip(1).map(|word| word.trim_matches('\'').to_owned()).collect()
+/// A training that takes seconds.
+fn training(out: &str) -> Vec<&str> {
+    let mut args = vec!["train", "data", "--out", out, "--resume"];
+    args.extend([
+        "--set=train.steps=300",
+        "--set=train.batch=8",
+        "--set=train.checkpoint_every=10",
+    ]);
+    args
 }
 
 #[test]
-fn an_interrupted_collection_goes_on_to_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    let collect = |out| ["collect", "reacher", "--episodes", "600", "--steps", "100", "--out", out];
-    run(here, &collect("whole")).exits(0);
-    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-KILL", -9)] {
-        let out = here.join(signal.trim_start_matches('-'));
-        let args = collect(text(&out));
-        let stopped = stop(here, &args, signal, || staged(&out) >= 3).exits(code);
-        let kept = staged(&out);
-        assert!((3..600).contains(&kept), "{kept} episodes are kept");
-        assert!(!out.join("meta/info.json").exists(), "sealed although incomplete");
-        let command: Vec<String> = match code {
-            -9 => args.iter().map(|&word| word.to_owned()).collect(),
-            _ => resume_command(&stopped),
-        };
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        assert_eq!(command, args);
-        run(here, &command).exits(0).says(&[&format!("continuing: {kept} of 600")]);
-        assert_same(&here.join("whole"), &out);
-        std::fs::remove_dir_all(&out).unwrap();
+fn a_collection_stopped_by_a_signal_is_finished_by_the_same_command() {
+    let place = Place::new();
+    place.run(&collection("whole")).ok();
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let data = place.path(signal);
+        let cut = place.interrupt(&collection(signal), signal, || staged(&data) >= 5);
+        assert_eq!(cut.code, code, "{}", cut.stderr);
+        assert!(cut.stdout.is_empty());
+        let resume = format!("housecat collect two-room --episodes 300 --steps 60 --out {signal}");
+        assert!(cut.stderr.contains(&resume) && cut.stderr.contains("kept"), "{}", cut.stderr);
+        let kept = staged(&data);
+        assert!((5..300).contains(&kept), "{kept}");
+        // What is not sealed is no dataset yet, and the message says what to do.
+        place.run(&["train", signal, "--out", "model"]).fails(1, &["not sealed", "repair"]);
+        let on = place.run(&collection(signal)).ok();
+        assert!(
+            on.stderr.contains(&format!("{kept} of 300 episodes are already")),
+            "{}",
+            on.stderr
+        );
+        assert_same(&place.path("whole"), &data);
     }
+}
+
+#[test]
+fn a_collection_killed_again_and_again_ends_with_the_same_bytes() {
+    let place = Place::new();
+    place.run(&collection("whole")).ok();
+    let data = place.path("cut");
+    for goal in [1, 20, 60, 110, 200] {
+        let kept = staged(&data);
+        let cut = place.interrupt(&collection("cut"), "KILL", || staged(&data) >= goal.max(kept));
+        assert_eq!(cut.code, 137);
+        assert!(!cut.stderr.contains("damaged"), "a torn file: {}", cut.stderr);
+        assert!(staged(&data) >= kept, "an acknowledged episode is lost");
+    }
+    let last = place.run(&collection("cut")).ok();
+    assert!(!last.stderr.contains("damaged"), "a torn file: {}", last.stderr);
+    assert_same(&place.path("whole"), &data);
 }
 
 #[test]
 fn an_interrupted_collection_can_be_sealed_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    let out = here.join("d");
-    let args =
-        ["collect", "reacher", "--episodes", "600", "--steps", "100", "--out", text(&out)];
-    stop(here, &args, "-KILL", || staged(&out) >= 3);
-    run(here, &tiny(&["train", text(&out), "--out", "r"]))
-        .exits(1)
-        .says(&["not sealed", "repair"]);
-    let kept = staged(&out);
-    let repaired = run(here, &["repair", text(&out), "--json"]).exits(0).json();
-    assert_eq!(repaired["report"]["episodes"], kept);
-    run(here, &["verify", text(&out)]).exits(0);
+    let place = Place::new();
+    let data = place.path("cut");
+    place.interrupt(&collection("cut"), "INT", || staged(&data) >= 5);
+    let kept = staged(&data);
+    let sealed = place.run(&["repair", "cut", "--json"]).ok().json();
+    assert_eq!(sealed["report"]["episodes"], kept);
+    assert_eq!(place.run(&["verify", "cut", "--json"]).ok().json()["sound"], true);
 }
 
 #[test]
-fn interrupted_training_goes_on_to_the_same_bytes() {
-    let dataset = trained("two-room").0.join("dataset");
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    let train = |out| {
-        let mut args = tiny(&["train", text(&dataset), "--out", out]);
-        args.extend(["--set=train.steps=60", "--set=train.checkpoint_every=20"]);
-        args
-    };
-    run(here, &train("whole")).exits(0);
-    let weights = |out: &Path| bytes(&out.join("checkpoints/last/model.safetensors"));
-    for (signal, code) in [("-INT", 130), ("-KILL", -9)] {
-        let out = here.join(signal.trim_start_matches('-'));
-        let args = train(text(&out));
-        let first = out.join("checkpoints/20");
-        let stopped = stop(here, &args, signal, || first.exists()).exits(code);
-        let command = match code {
-            -9 => [&args[..], &["--resume"]].concat().into_iter().map(str::to_owned).collect(),
-            _ => resume_command(&stopped),
-        };
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        run(here, &command).exits(0).says(&["continuing from step"]);
-        for name in ["20", "40", "60", "last"] {
-            let checkpoint = Path::new("checkpoints").join(name);
-            if first.exists() {
-                assert_same(&here.join("whole").join(&checkpoint), &out.join(&checkpoint));
-            }
+fn a_training_stopped_by_a_signal_goes_on_bit_for_bit() {
+    let place = Place::new();
+    place.collect("two-room");
+    place.run(&training("whole")).ok();
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("KILL", 137)] {
+        let last = place.path(signal).join("checkpoints/last");
+        let cut = place.interrupt(&training(signal), signal, || last.join("state.json").is_file());
+        assert_eq!(cut.code, code, "{}", cut.stderr);
+        if signal != "KILL" {
+            let resume = format!("housecat train data --out {signal} --resume");
+            assert!(cut.stderr.contains(&resume), "{}", cut.stderr);
         }
-        assert!(weights(&here.join("whole")) == weights(&out));
+        checkpoints_are_whole(&place.path(signal).join("checkpoints"));
+        let on = place.run(&training(signal)).ok();
+        assert!(on.stderr.contains("continuing from step"), "{}", on.stderr);
+        let [whole, cut] = ["whole", signal].map(|run| place.path(run).join("checkpoints/300"));
+        assert_same(&whole, &cut);
+        let [whole, cut] =
+            ["whole", signal].map(|run| fs::read(place.path(run).join("metrics.jsonl")).unwrap());
+        assert!(whole == cut, "{signal}: other metrics");
     }
 }
 
 #[test]
-fn an_interrupted_run_goes_on_to_the_same_results() {
-    let (whole, document) = trained("reacher");
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    let args = tiny(&["run", "reacher", "--json"]);
-    let out = here.join("runs/reacher/default");
-    let stopped = stop(here, &args, "-TERM", || out.join("checkpoints/10").exists()).exits(143);
-    let command = resume_command(&stopped);
-    let command: Vec<&str> = command.iter().map(String::as_str).collect();
-    assert_eq!(command, args);
-    let again = run(here, &command).exits(0).json();
-    assert_same(&whole.join("dataset"), &out.join("dataset"));
-    assert_same(&whole.join("checkpoints/20"), &out.join("checkpoints/20"));
+fn a_run_killed_in_any_stage_is_finished_by_the_same_command() {
+    let place = Place::new();
+    let args = |name: &'static str| {
+        vec![
+            "run",
+            "cart-pole",
+            "--name",
+            name,
+            "--json",
+            "--set=collect.episodes=20",
+            "--set=train.batch=8",
+            "--set=train.steps=60",
+            "--set=train.checkpoint_every=10",
+            "--set=eval.pairs=2",
+            "--set=eval.seeds=[0]",
+            "--set=planner.samples=16",
+            "--set=oracle.samples=16",
+        ]
+    };
+    let whole = place.run(&args("whole")).ok().json();
+    let run = place.path("runs/cart-pole/cut");
+    let stages: [&dyn Fn() -> bool; 5] = [
+        &|| run.join("config.toml").is_file(),
+        &|| staged(&run.join("dataset")) >= 3,
+        &|| run.join("checkpoints/20/state.json").is_file(),
+        &|| run.join("checkpoints/60/state.json").is_file(),
+        &|| run.join("eval/moderate.json").is_file(),
+    ];
+    for ready in stages {
+        assert_eq!(place.interrupt(&args("cut"), "KILL", ready).code, 137);
+    }
+    let cut = place.run(&args("cut")).ok().json();
     assert_eq!(
-        again["eval"]["moderate"]["episodes"],
-        document["eval"]["moderate"]["episodes"]
+        crate::support::timeless(cut["eval"].clone()),
+        crate::support::timeless(whole["eval"].clone())
     );
+    assert!(run.join("provenance.toml").is_file() && run.join("report.html").is_file());
+    assert_same(&place.path("runs/cart-pole/whole/dataset"), &run.join("dataset"));
+    assert_same(&place.path("runs/cart-pole/whole/checkpoints/60"), &run.join("checkpoints/60"));
+}
+
+/// What stands under a final name is complete.
+fn checkpoints_are_whole(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        for file in ["model.safetensors", "config.json", "optimizer.safetensors", "state.json"] {
+            let size = fs::metadata(entry.path().join(file)).map_or(0, |data| data.len());
+            assert!(size > 0, "{}", entry.path().join(file).display());
+        }
+    }
 }
