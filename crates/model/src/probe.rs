@@ -1,5 +1,7 @@
 //! Linear probes from latents to physical quantities, fitted for display and the report only.
 
+use nalgebra::DMatrix;
+
 /// Ridge regression from latents `[n, D]` to targets `[n, P]`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LinearProbe {
@@ -13,7 +15,8 @@ pub struct LinearProbe {
 
 impl LinearProbe {
     /// Fits on the first four fifths of the rows and judges on the rest, which are other episodes when rows
-    /// are in the order of episodes. `None` with fewer than `10 D` rows.
+    /// are in the order of episodes. `None` with fewer than `10 D` rows, or where
+    /// a value is not finite.
     pub fn fit(latents: &[f32], dim: usize, targets: &[f32], outputs: usize) -> Option<Self> {
         let rows = latents.len() / dim.max(1);
         if dim == 0 || outputs == 0 || rows < 10 * dim {
@@ -23,29 +26,16 @@ impl LinearProbe {
         let input =
             |row: usize, i: usize| if i < dim { f64::from(latents[row * dim + i]) } else { 1.0 };
         let held_out = |row: usize| 5 * row >= 4 * rows;
-        let mut gram = vec![0.0; size * size];
-        let mut moment = vec![0.0; size * outputs];
-        for row in (0..rows).filter(|&row| !held_out(row)) {
-            for i in 0..size {
-                let x = input(row, i);
-                for j in 0..=i {
-                    gram[i * size + j] += x * input(row, j);
-                }
-                for p in 0..outputs {
-                    moment[i * outputs + p] += x * f64::from(targets[row * outputs + p]);
-                }
-            }
-        }
-        for i in 0..size {
-            gram[i * size + i] += 1e-4 * rows as f64;
-        }
-        cholesky(&mut gram, size);
-        let weights: Vec<Vec<f32>> = (0..outputs)
-            .map(|p| {
-                let mut x: Vec<f64> = (0..size).map(|i| moment[i * outputs + p]).collect();
-                solve(&gram, size, &mut x);
-                x.iter().map(|&value| value as f32).collect()
-            })
+        let fitted: Vec<usize> = (0..rows).filter(|&row| !held_out(row)).collect();
+        let x = DMatrix::from_fn(fitted.len(), size, |i, column| input(fitted[i], column));
+        let y = DMatrix::from_fn(fitted.len(), outputs, |i, p| {
+            f64::from(targets[fitted[i] * outputs + p])
+        });
+        let gram = x.tr_mul(&x) + DMatrix::identity(size, size) * (1e-4 * rows as f64);
+        let solution = gram.cholesky()?.solve(&x.tr_mul(&y));
+        let weights: Vec<Vec<f32>> = solution
+            .column_iter()
+            .map(|column| column.iter().map(|&value| value as f32).collect())
             .collect();
         let mut probe = Self { weights, correlation: Vec::new(), rmse: Vec::new() };
         let test: Vec<usize> = (0..rows).filter(|&row| held_out(row)).collect();
@@ -86,29 +76,6 @@ fn correlation(pairs: &[(f32, f32)]) -> f32 {
     };
     let (aa, bb, ab) = (product(&|a, _| a * a), product(&|_, b| b * b), product(&|a, b| a * b));
     if aa <= 0.0 || bb <= 0.0 { 0.0 } else { (ab / (aa * bb).sqrt()) as f32 }
-}
-
-/// Factors a symmetric positive matrix (its lower triangle) in place.
-fn cholesky(a: &mut [f64], n: usize) {
-    for i in 0..n {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
-            let rest = a[i * n + j] - dot;
-            a[i * n + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / a[j * n + j] };
-        }
-    }
-}
-
-/// Solves with the factor, in place.
-fn solve(l: &[f64], n: usize, x: &mut [f64]) {
-    for i in 0..n {
-        let dot: f64 = (0..i).map(|k| l[i * n + k] * x[k]).sum();
-        x[i] = (x[i] - dot) / l[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let dot: f64 = (i + 1..n).map(|k| l[k * n + i] * x[k]).sum();
-        x[i] = (x[i] - dot) / l[i * n + i];
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
     ("mimalloc", &["housecat-cli"]),
-    ("nalgebra", &["housecat-sim"]),
+    ("nalgebra", &["housecat-model"]),
     ("parquet", &["housecat-data"]),
     ("png", &["housecat-data", "housecat-view"]),
     ("rand*", &["housecat-core"]),
