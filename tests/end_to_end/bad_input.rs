@@ -20,7 +20,8 @@ fn unknown_names_are_met_with_the_known_ones() {
     set("collect.mix.0.policy=wild").fails(1, &["wild", "scripted"]);
     set("planner.solver.kind=magic").fails(1, &["magic", "cem"]);
     set("model.encoder.kind=mlp").fails(1, &["train.toml", "keypoints", "hidden"]);
-    set("model.encoder={kind='mlp', hidden=8}").fails(1, &["model.encoder.kind", "mlp", "keypoint"]);
+    set("model.encoder={kind='mlp', hidden=8}")
+        .fails(1, &["model.encoder.kind", "mlp", "keypoint"]);
     let collect = ["collect", "two-room", "--out", "data", "--policy", "wild"];
     place.run(&collect).fails(1, &["wild", "scripted", "oracle"]);
     let collect = ["collect", "reacher", "--out", "data", "--policy", "scripted"];
