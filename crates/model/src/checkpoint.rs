@@ -49,9 +49,12 @@ pub fn save_checkpoint(
         return Err(error);
     }
     if target.exists() {
-        fs::remove_dir_all(&target).map_err(io(&target))?;
+        // A step has one outcome: what is there is this checkpoint, and replacing it would leave a moment
+        // without any.
+        fs::remove_dir_all(&partial).map_err(io(&partial))?;
+    } else {
+        fs::rename(&partial, &target).map_err(io(&target))?;
     }
-    fs::rename(&partial, &target).map_err(io(&target))?;
     sync_folder(folder)?;
     point_last(folder, step)?;
     Ok(target)

@@ -7,7 +7,6 @@ use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::{sims, spectator};
-use anyhow::Context as _;
 use housecat_agent::EvalReport;
 use housecat_core::Protocol;
 use housecat_data::{DataError, Dataset};
@@ -49,7 +48,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
 
     let model = load_model(&run.checkpoints().join("last"))?;
-    let reports = match previous(&run) {
+    let reports = match previous(&run, &config) {
         Some(reports) if run.report().is_file() && run.recording().is_file() => reports,
         _ => {
             let clock = Instant::now();
@@ -80,14 +79,19 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     session.result(&document, &text)
 }
 
-/// The results of an earlier, complete evaluation.
-fn previous(run: &RunDir) -> Option<Vec<EvalReport>> {
-    Protocol::ALL
-        .iter()
-        .map(|protocol| {
-            let path = run.eval().join(format!("{}.json", protocol.name()));
-            let text = std::fs::read_to_string(path).context("not there").ok()?;
-            serde_json::from_str(&text).ok()
-        })
-        .collect()
+/// The results of an earlier, complete evaluation with this configuration.
+fn previous(run: &RunDir, config: &RunConfig) -> Option<Vec<EvalReport>> {
+    let read = |protocol: &Protocol| -> Option<EvalReport> {
+        let path = run.eval().join(format!("{}.json", protocol.name()));
+        serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+    };
+    // `housecat eval` may have left the results of another question there.
+    let same = |report: &EvalReport| {
+        report.pairs == config.eval.pairs
+            && report.seeds == config.eval.seeds
+            && report.goal_offset == config.eval.goal_offset
+            && report.planner == config.planner
+            && report.oracle_planner == config.oracle
+    };
+    Protocol::ALL.iter().map(|protocol| read(protocol).filter(&same)).collect()
 }

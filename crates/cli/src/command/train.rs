@@ -93,9 +93,13 @@ pub fn prepare(session: &Session, run: &RunDir, config: &RunConfig) -> anyhow::R
                 run.path().display()
             );
         }
+    } else {
+        write_whole(&path, config.to_toml()?.as_bytes())?;
+    }
+    // A run may have been killed between the two files.
+    if run.provenance().is_file() {
         return Ok(());
     }
-    write_whole(&path, config.to_toml()?.as_bytes())?;
     let provenance =
         toml::to_string(&Provenance::now(session, config.seed)).context("provenance")?;
     write_whole(&run.provenance(), provenance.as_bytes())

@@ -259,7 +259,7 @@ mod tests {
             vertices: Arc::from([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0]]),
             triangles: Arc::from([]),
         };
-        let scene = Scene {
+        let mut scene = Scene {
             bodies: vec!["world".into()],
             shapes: vec![
                 shape(Geometry::Plane { half: [100.0; 2] }, [0.0; 3]),
@@ -270,7 +270,7 @@ mod tests {
                 name: "top".into(),
                 body: 0,
                 pose: Pose { position: [3.0, 0.0, 4.0], ..Pose::IDENTITY },
-                fovy: 0.8,
+                fovy: 0.2,
                 orthographic: false,
             }],
             ..Scene::default()
@@ -278,6 +278,12 @@ mod tests {
         let (position, target) = eye(&scene, Some(0), &[]);
         assert_eq!(target, [3.0, 0.0, 0.0]);
         assert!(position[2] > 1.0 && norm(sub(position, target)) < 3.0, "{position:?}");
+        // A camera that sees more leaves room for what will move: 4 m tan(0.4) on each side.
+        scene.cameras[0].fovy = 0.8;
+        let (position, target) = eye(&scene, Some(0), &[]);
+        assert_eq!(target, [3.0, 0.0, 0.0]);
+        let distance = norm(sub(position, target));
+        assert!((distance - 2.1 * 4.0 * 0.4_f32.tan()).abs() < 1e-3, "{distance}");
         let empty = eye(&Scene::default(), None, &[]);
         assert!(empty.0.iter().chain(&empty.1).all(|value| value.is_finite()));
     }
