@@ -251,3 +251,14 @@ fn a_loss_that_is_not_a_number_stops_training_with_a_way_out() {
     place.run(&args).fails(1, &["skipped", "loss became", "learning_rate"]);
     place.run(&args[..args.len() - 1]).fails(1, &["another configuration"]);
 }
+
+#[test]
+fn a_sim_that_is_gone_is_named_with_those_there_are() {
+    let place = Place::with_own_sims();
+    place.train("cart-pole");
+    fs::remove_dir_all(place.path("sims/cart-pole")).unwrap();
+    let says = ["cart-pole", "there are", "two-room", "HOUSECAT_SIMS"];
+    place.tiny(&["train", "data", "--out", "again"]).fails(1, &says);
+    assert!(!place.path("again").exists(), "a refused training left a folder");
+    place.tiny(&["eval", "model"]).fails(1, &says);
+}

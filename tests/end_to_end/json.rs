@@ -28,7 +28,7 @@ fn every_command_prints_one_document() {
     assert!(elites > 1 && plan["simulated_costs"].as_array().unwrap().len() == elites);
     assert!(plan["plan_ms"].as_f64().unwrap() > 0.0);
 
-    for what in ["physics", "render", "collect"] {
+    for what in ["physics", "render", "collect", "train", "plan"] {
         let rows = place.run(&["bench", what, sim, "--seconds", "0.1", "--json"]).ok().json();
         let row = &rows[0];
         let [min, median, max] = ["min", "median", "max"].map(|key| row[key].as_f64().unwrap());

@@ -1,7 +1,7 @@
 //! Finding sims on disk.
 
-use anyhow::{Context as _, bail};
-use housecat_sim::Sim;
+use anyhow::{Context as _, anyhow, bail};
+use housecat_sim::{Sim, SimError};
 use std::path::{Path, PathBuf};
 
 /// The folder that holds the sims: `HOUSECAT_SIMS`, else `sims` in or above the working folder or the
@@ -44,7 +44,13 @@ pub fn load(name: &str) -> anyhow::Result<Sim> {
     let sim = if path.join("sim.toml").is_file() || name.contains('/') {
         Sim::load(path)?
     } else {
-        Sim::find(&root()?, name)?
+        let root = root()?;
+        Sim::find(&root, name).map_err(|error| match error {
+            SimError::UnknownSim { .. } => {
+                anyhow!("{error}; if it is elsewhere, give its folder's path or set HOUSECAT_SIMS to the folder that holds it")
+            }
+            other => other.into(),
+        })?
     };
     for notice in sim.notices() {
         tracing::warn!("{}: {notice}", sim.name());
