@@ -1,0 +1,3 @@
+//! Rigid-body dynamics in joint coordinates, with contacts, tendons and constraints.
+mod description;
+pub use description::*;
