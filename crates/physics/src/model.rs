@@ -313,7 +313,7 @@ impl Model {
         self.kinematics(&state, &mut work);
         self.mass_matrix(&mut work);
         let degrees = self.dofs.len();
-        if let Some(dof) = (0..degrees).find(|&dof| !(work.factor_diagonal(dof) > 1e-15)) {
+        if let Some(dof) = (0..degrees).find(|&dof| !(0.0..1e15).contains(&work.pivots[dof])) {
             let body = description.bodies[self.dofs[dof].body].name.clone();
             return Err(PhysicsError::Massless { body, what: "inertia" });
         }
@@ -556,7 +556,7 @@ fn check_indices(description: &Description, joints: usize) -> Result<(), Physics
             Path::Spatial(strands) => {
                 for strand in strands {
                     strand.sites.iter().try_for_each(|&s| below(&tendon.name, s, sites, "site"))?;
-                    if !(strand.divisor > 0.0) {
+                    if strand.divisor.is_nan() || strand.divisor <= 0.0 {
                         return Err(value(&tendon.name, "a pulley's divisor must be positive"));
                     }
                 }

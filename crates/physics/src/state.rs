@@ -181,8 +181,4 @@ impl Workspace {
         let dofs = self.motions.len();
         &self.tendon_rows[tendon * dofs..][..dofs]
     }
-
-    pub(crate) fn factor_diagonal(&self, dof: usize) -> f64 {
-        1.0 / self.pivots[dof]
-    }
 }
