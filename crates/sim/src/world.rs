@@ -68,6 +68,13 @@ pub(crate) struct Machine {
 /// Depth of contact that counts as touching, m: less is what rounding leaves of a gap.
 const TOUCH: f64 = 1e-4;
 
+impl World {
+    /// A state whose frames are yet to be found.
+    pub(crate) fn at(state: State) -> Self {
+        Self { state, frames: Vec::new() }
+    }
+}
+
 impl Machine {
     /// Room in which a world is stepped.
     pub(crate) fn workspace(&self) -> Workspace {
@@ -87,7 +94,7 @@ impl Machine {
 
     /// The world at a state.
     pub(crate) fn world(&self, state: State, work: &mut Workspace) -> World {
-        let mut world = World { state, frames: Vec::new() };
+        let mut world = World::at(state);
         self.settle(&mut world, work);
         world
     }
