@@ -8,7 +8,7 @@ use crate::facets::{Corner, Facets};
 use crate::lens::{Lens, View};
 use crate::light::Lights;
 use crate::math::Vec3;
-use crate::round::{self, Capsule, Cylinder, Sphere};
+use crate::round::{self, Capsule, Cylinder, Ellipsoid, Sphere};
 
 /// The longest side of a picture, pixels.
 const LONGEST_SIDE: usize = 4096;
@@ -144,6 +144,7 @@ struct Figure {
 #[derive(Clone, Debug)]
 enum Form {
     Sphere(Sphere),
+    Ellipsoid(Ellipsoid),
     Capsule(Capsule),
     Cylinder(Cylinder),
     Facets(Facets),
@@ -181,6 +182,10 @@ impl Figure {
                 sizes("the radius", &[radius])?;
                 Form::Sphere(Sphere { radius })
             }
+            &Geometry::Ellipsoid { radii } => {
+                sizes("a radius", &radii)?;
+                Form::Ellipsoid(Ellipsoid { radii })
+            }
             &Geometry::Capsule { radius, half_length } => {
                 sizes("the radius or half length", &[radius, half_length])?;
                 Form::Capsule(Capsule { radius, half_length })
@@ -212,6 +217,7 @@ impl Figure {
     fn hull(&self) -> ([Vec3; 2], f32) {
         let (half_length, radius) = match &self.form {
             Form::Sphere(sphere) => (0.0, sphere.radius),
+            Form::Ellipsoid(ellipsoid) => return ellipsoid.hull(),
             Form::Capsule(capsule) => (capsule.half_length, capsule.radius),
             Form::Cylinder(cylinder) => (cylinder.half_length, cylinder.radius),
             Form::Facets(facets) => return ([facets.center; 2], facets.radius),
@@ -259,6 +265,7 @@ impl Painter {
         let (lights, rgb, canvas) = (&self.lights, figure.rgb, &mut self.canvas);
         match &figure.form {
             Form::Sphere(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
+            Form::Ellipsoid(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
             Form::Capsule(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
             Form::Cylinder(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
             Form::Facets(facets) => {
@@ -280,6 +287,7 @@ mod tests {
             Geometry::Plane { half: [2.0, 1.0] },
             Geometry::Box { half: [0.3, 0.2, 0.4] },
             Geometry::Sphere { radius: 0.4 },
+            Geometry::Ellipsoid { radii: [0.4, 0.2, 0.3] },
             Geometry::Capsule { radius: 0.2, half_length: 0.4 },
             Geometry::Cylinder { radius: 0.3, half_length: 0.3 },
         ];
@@ -301,8 +309,10 @@ mod tests {
                     pose,
                     geometry,
                     rgba: [0.9, 0.6, 0.3, 1.0],
+                    texture: None,
                 })
                 .collect(),
+            textures: Vec::new(),
             cameras: vec![Camera {
                 name: String::new(),
                 body: 0,

@@ -295,6 +295,7 @@ pub(crate) fn scene(path: &Path, file: SceneFile) -> Result<Scene, SimError> {
                 pose: pose(&(*collider.position() * turn)),
                 geometry,
                 rgba,
+                texture: None,
             });
         }
     }
@@ -302,6 +303,7 @@ pub(crate) fn scene(path: &Path, file: SceneFile) -> Result<Scene, SimError> {
     Ok(Scene {
         bodies: bodies.map(|name| name.unwrap_or_else(|| "world".to_owned())).collect(),
         shapes,
+        textures: Vec::new(),
         cameras: file.sight.cameras,
         lights: file.sight.lights,
         background: file.sight.background,
