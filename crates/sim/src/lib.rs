@@ -14,6 +14,8 @@ mod error;
 mod feature;
 mod mjcf;
 mod resolver;
+#[allow(dead_code)]
+mod scene_file;
 mod scripted;
 mod sim;
 mod spec;
