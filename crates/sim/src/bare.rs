@@ -34,14 +34,15 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
                     positions.push(name.clone());
                     rates.push(rate);
                     let slide = joint.kind == JointKind::Slide;
-                    if slide { slides.push(name.clone()) } else { hinges.push(name.clone()) }
+                    if slide {
+                        slides.push(name.clone())
+                    } else {
+                        hinges.push(name.clone())
+                    }
                     let [low, high] = joint.limit.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
                     let near = [joint.reference - SPREAD, joint.reference + SPREAD];
                     let interval = near.map(|end| end.clamp(low, high.max(low)));
-                    reset.insert(
-                        name,
-                        Spread { position: vec![interval], ..Spread::default() },
-                    );
+                    reset.insert(name, Spread { position: vec![interval], velocity: Vec::new() });
                 }
                 JointKind::Free => {
                     for axis in [Axis::X, Axis::Y, Axis::Z] {

@@ -78,11 +78,17 @@ pub(crate) fn resolve(
             spec::Feature::Sin { joint: name } => Feature::Sin(hinge(name)?),
             spec::Feature::Body { body, axis } => {
                 let names = machine.body_names.iter().map(String::as_str);
-                Feature::Body { body: find(path, &field, "body", body, names)?, axis: *axis as usize }
+                Feature::Body {
+                    body: find(path, &field, "body", body, names)?,
+                    axis: *axis as usize,
+                }
             }
             spec::Feature::Site { site, axis } => {
                 let names = machine.site_names.iter().map(String::as_str);
-                Feature::Site { site: find(path, &field, "site", site, names)?, axis: *axis as usize }
+                Feature::Site {
+                    site: find(path, &field, "site", site, names)?,
+                    axis: *axis as usize,
+                }
             }
         })
     };

@@ -109,20 +109,14 @@ impl Sim {
         spec: Spec,
         file: SceneFile,
     ) -> Result<Self, SimError> {
-        let options = Options {
-            timestep: 1.0 / f64::from(spec.time.physics_hz),
-            ..file.description.options
-        };
+        let options =
+            Options { timestep: 1.0 / f64::from(spec.time.physics_hz), ..file.description.options };
         let substeps = (spec.time.physics_hz / spec.time.control_hz) as usize;
         let commands = spec.action.commands(path, &file.description)?;
         let machine = assembly::machine(scene_path, &file, options, substeps, commands)?;
         let features = feature::resolve(path, &spec.features, &machine)?;
-        let names = Resolver {
-            path,
-            features: &features,
-            privileged: &spec.privileged,
-            machine: &machine,
-        };
+        let names =
+            Resolver { path, features: &features, privileged: &spec.privileged, machine: &machine };
         let measured = |field: &str, list: &[String]| {
             list.iter().map(|name| names.feature(field, name)).collect::<Result<Vec<_>, _>>()
         };
@@ -280,10 +274,8 @@ pub fn load_model(
 ) -> Result<(Model, Vec<String>), SimError> {
     let SceneFile { mut description, notices, .. } = scene_file::read(path, free_base)?;
     adjust(&mut description.options);
-    let model = Model::new(&description).map_err(|error| SimError::Scene {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })?;
+    let model = Model::new(&description)
+        .map_err(|error| SimError::Scene { path: path.to_owned(), problem: error.to_string() })?;
     Ok((model, notices))
 }
 
