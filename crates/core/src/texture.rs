@@ -104,9 +104,11 @@ impl Texture {
                 (TextureKind::Cube, _) => elevation(y / length),
             };
             let share = (0.5 + rise / (2.0 * (1.0 + rise * rise)).sqrt()).clamp(0.0, 1.0);
-            bytes([0, 1, 2].map(|k| {
-                (share * f64::from(rgb1[k]) + (1.0 - share) * f64::from(rgb2[k])) as f32
-            }))
+            bytes(
+                [0, 1, 2].map(|k| {
+                    (share * f64::from(rgb1[k]) + (1.0 - share) * f64::from(rgb2[k])) as f32
+                }),
+            )
         })
     }
 

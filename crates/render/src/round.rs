@@ -1,8 +1,8 @@
 //! Spheres, ellipsoids, capsules and cylinders, cut with rays in closed form in their own frame.
 
 use crate::canvas::{Canvas, LANES};
+use crate::ink::Ink;
 use crate::lens::{Bound, NEAR, Rays};
-use crate::light::Lights;
 use crate::math::{Vec3, dot, mul, scale};
 
 /// A convex solid that knows where a ray enters it.
@@ -131,8 +131,7 @@ pub(crate) fn draw<S: Solid>(
     solid: &S,
     bound: &Bound,
     rays: &Rays,
-    lights: &Lights,
-    rgb: [f32; 3],
+    ink: &impl Ink,
     canvas: &mut Canvas,
 ) {
     for row in bound.rows.clone() {
@@ -159,7 +158,7 @@ pub(crate) fn draw<S: Solid>(
                 }
             }
             if hits != 0 {
-                canvas.paint(pixel, &depth, &lights.shade(rgb, &points, &normals));
+                canvas.paint(pixel, &depth, &ink.colors(&points, &normals));
             }
         }
     }

@@ -8,13 +8,13 @@
 //! The physics is rapier's, with the joints as multibody joints, in `f32`. The same seed and actions
 //! give the same bits, and so does a restored snapshot.
 
+mod action;
 mod assembly;
+mod bare;
 mod env;
 mod error;
 mod feature;
-mod mjcf;
 mod resolver;
-#[allow(dead_code)]
 mod scene_file;
 mod scripted;
 mod sim;
@@ -26,4 +26,4 @@ mod world;
 pub use env::SimEnv;
 pub use error::SimError;
 pub use scripted::Scripted;
-pub use sim::{Coordinate, Sim, ViewOptions, find_sims};
+pub use sim::{Coordinate, Sim, ViewOptions, find_sims, load_model};

@@ -61,7 +61,6 @@ fn tendon(
             stiffness: a.positive("stiffness")?.unwrap_or(0.0),
             rest,
             damping: a.positive("damping")?.unwrap_or(0.0),
-            armature: a.positive("armature")?.unwrap_or(0.0),
         };
         Ok(Built { tendon, clamp: (element.place.clone(), force) })
     })
