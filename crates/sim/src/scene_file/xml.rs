@@ -391,9 +391,6 @@ fn shortened(value: &str) -> String {
 /// What to do instead of an attribute or element that is refused wherever it stands.
 pub(super) fn advice(name: &str) -> &'static str {
     match name {
-        "springdamper" | "dampratio" => {
-            "it depends on the mass matrix; write stiffness and damping as numbers"
-        }
         "fluidshape" | "fluidcoef" => "leave it out: the medium acts on the inertia box",
         "shellinertia" => "give the body an <inertial>",
         "plugin" | "extension" => "plugins are code for another engine; leave it out",

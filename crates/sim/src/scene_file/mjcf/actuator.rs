@@ -3,10 +3,10 @@
 
 use super::classes::ACTUATORS;
 use super::compiler::Compiler;
-use super::{Context, reference};
+use super::{Context, inertia, reference};
 use crate::SimError;
 use crate::scene_file::xml::{Attributes, Element, Place, advice};
-use housecat_physics::{Activation, Actuator, Description, Gain, Path, Target};
+use housecat_physics::{Activation, Actuator, Description, Gain, JointKind, Path, Target};
 use std::f64::consts::FRAC_PI_4;
 
 /// Reads all `<actuator>` sections.
@@ -44,6 +44,7 @@ fn actuator(
         let target = target(a, description)?;
         let mut draft = draft;
         draft.inherit(&target, description).map_err(|problem| a.wrong(problem))?;
+        draft.damp(&target, description).map_err(|problem| a.wrong(problem))?;
         draft.build(name, target, &context.compiler).map_err(|problem| a.wrong(problem))
     })
 }
@@ -123,11 +124,10 @@ impl Draft {
         clamp_of(a, &mut self.control, "ctrllimited", "ctrlrange")?;
         clamp_of(a, &mut self.force, "forcelimited", "forcerange")?;
         clamp_of(a, &mut self.activation, "actlimited", "actrange")?;
-        for name in ["cranklength", "damping", "armature", "delay", "nsample", "dampratio"] {
+        for name in ["cranklength", "damping", "armature", "delay", "nsample"] {
             if a.list(name)?.is_some_and(|values| values.iter().any(|&value| value != 0.0)) {
                 let fix = match name {
                     "damping" | "armature" => "give it to the joint",
-                    "dampratio" => "it depends on the mass matrix; write kv as a number",
                     _ => advice(name),
                 };
                 return Err(a.refuse(format!("`{name}`"), fix));
@@ -197,8 +197,11 @@ impl Draft {
     fn position(&mut self, a: &mut Attributes) -> Result<(), SimError> {
         let kp = a.positive("kp")?.unwrap_or(self.gain[0]);
         (self.gain[0], self.bias[1]) = (kp, -kp);
-        if let Some(kv) = a.positive("kv")? {
-            self.bias[2] = -kv;
+        match (a.positive("kv")?, a.positive("dampratio")?) {
+            (Some(_), Some(_)) => return Err(a.wrong("has both `kv` and `dampratio`; keep one")),
+            (Some(kv), None) => self.bias[2] = -kv,
+            (None, Some(ratio)) => self.bias[2] = ratio,
+            (None, None) => {}
         }
         (self.affine_gain, self.affine_bias) = (false, true);
         self.inherited = a.positive("inheritrange")?.unwrap_or(self.inherited);
@@ -255,13 +258,42 @@ impl Draft {
         Ok(())
     }
 
+    /// A positive velocity bias of what holds a position is a damping ratio: 1 is critical for the mass
+    /// that the actuator feels at the reference configuration.
+    fn damp(&mut self, target: &Target, description: &Description) -> Result<(), String> {
+        let [kp, ratio] = [self.gain[0], self.bias[2]];
+        if self.affine_gain || !self.affine_bias || kp != -self.bias[1] || ratio <= 0.0 {
+            return Ok(());
+        }
+        let gear = self.gear[0];
+        let terms = match target {
+            Target::Joint(joint) | Target::JointInParent(joint) => vec![(*joint, gear)],
+            Target::Tendon(tendon) => match &description.tendons[*tendon].path {
+                Path::Fixed(terms) => {
+                    terms.iter().map(|&(joint, coef)| (joint, coef * gear)).collect()
+                }
+                Path::Spatial(_) => Vec::new(),
+            },
+            Target::Site { .. } => Vec::new(),
+        };
+        let scalar = |kind| matches!(kind, JointKind::Slide | JointKind::Hinge);
+        let kinds: Vec<_> = reference::joints(description).map(|joint| joint.kind).collect();
+        if terms.is_empty() || !terms.iter().all(|&(joint, _)| scalar(kinds[joint])) {
+            return Err(
+                "has a `dampratio`, which is for slides, hinges and fixed tendons; write kv"
+                    .to_owned(),
+            );
+        }
+        let moved = inertia::moved(description).map_err(|error| error.to_string())?;
+        let felt = terms.iter().filter(|(_, ratio)| ratio * ratio > 1e-15);
+        let mass: f64 = felt.map(|(joint, ratio)| moved[*joint] / (ratio * ratio)).sum();
+        self.bias[2] = -2.0 * ratio * (kp * mass).sqrt();
+        Ok(())
+    }
+
     fn build(self, name: String, target: Target, compiler: &Compiler) -> Result<Actuator, String> {
         let [g0, g1, g2, ..] = self.gain;
         let [b0, b1, b2, ..] = self.bias;
-        if b2 > 0.0 && self.affine_bias && b0 == 0.0 && b1 == -g0 && !self.affine_gain {
-            // MuJoCo takes it for a damping ratio, which depends on the mass matrix.
-            return Err("has a positive velocity bias; write damping as a negative one".to_owned());
-        }
         let limit = |(said, given): Clamp, range| compiler.limit(said, given, range);
         let seconds = self.dynamics_values[0];
         let dynamics = match self.dynamics {
@@ -303,14 +335,14 @@ fn clamp_of(
 }
 
 /// Narrows the force of the one actuator of a joint or tendon to the clamp on the sum of all.
-pub(super) fn clamp(
+pub(super) fn clamp<'a>(
     description: &mut Description,
-    joints: &[(Place, Option<[f64; 2]>)],
-    tendons: &[(Place, Option<[f64; 2]>)],
+    joints: impl Iterator<Item = (&'a Place, Option<[f64; 2]>)>,
+    tendons: impl Iterator<Item = (&'a Place, Option<[f64; 2]>)>,
 ) -> Result<(), SimError> {
     let Description { tendons: paths, actuators, .. } = description;
-    let joints = joints.iter().enumerate().map(|(joint, clamp)| (Target::Joint(joint), clamp));
-    let tendons = tendons.iter().enumerate().map(|(at, clamp)| (Target::Tendon(at), clamp));
+    let joints = joints.enumerate().map(|(joint, clamp)| (Target::Joint(joint), clamp));
+    let tendons = tendons.enumerate().map(|(tendon, clamp)| (Target::Tendon(tendon), clamp));
     for (target, (place, clamp)) in joints.chain(tendons) {
         let Some(clamp) = clamp else { continue };
         let touches = |actuator: &Actuator| match (&target, &actuator.target) {

@@ -17,8 +17,7 @@ pub(super) struct Part {
     pub shapes: Vec<Shape>,
     /// Groups of the geoms.
     pub groups: Vec<i32>,
-    /// Clamps on the sums of the forces of the joints' actuators.
-    pub clamps: Vec<(Place, Option<[f64; 2]>)>,
+    pub extras: Vec<joint::Extra>,
     pub mocap: bool,
 }
 
@@ -58,8 +57,8 @@ impl<'a> Tree<'a> {
     }
 
     fn push(&mut self, body: Body, place: &Place, mocap: bool) -> usize {
-        let (shapes, groups, clamps) = (Vec::new(), Vec::new(), Vec::new());
-        self.parts.push(Part { body, place: place.clone(), shapes, groups, clamps, mocap });
+        let (shapes, groups, extras) = (Vec::new(), Vec::new(), Vec::new());
+        self.parts.push(Part { body, place: place.clone(), shapes, groups, extras, mocap });
         self.parts.len() - 1
     }
 
@@ -158,7 +157,7 @@ impl<'a> Tree<'a> {
             return Err(element.place.wrong("a mocap body has no joints; remove `mocap` or them"));
         }
         part.body.joints.push(built.joint);
-        part.clamps.push((element.place.clone(), built.force));
+        part.extras.push(built.extra);
         Ok(())
     }
 

@@ -133,8 +133,9 @@ pub(super) fn read(path: &Path, mut root: Element) -> Result<SceneFile, SimError
     let tendons = tendon::read(&root, description, &context)?;
     description.tendons = tendons.iter().map(|built| built.tendon.clone()).collect();
     description.actuators = actuator::read(&root, description, &context)?;
-    let tendon_clamps: Vec<_> = tendons.into_iter().map(|built| built.clamp).collect();
-    actuator::clamp(description, &world.joint_clamps, &tendon_clamps)?;
+    let joint_clamps = world.extras.iter().map(|extra| (&extra.place, extra.clamp));
+    let tendon_clamps = tendons.iter().map(|built| (&built.place, built.clamp));
+    actuator::clamp(description, joint_clamps, tendon_clamps)?;
     (description.excludes, description.pairs) = contact::read(&root, description, &context)?;
     description.equalities = equality::read(&root, description, &context)?;
     let keyframes = keyframe::read(&root, description, &context)?;

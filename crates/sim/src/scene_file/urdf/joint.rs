@@ -167,7 +167,6 @@ fn limit(
     name: &str,
     context: &Context,
 ) -> Result<(Option<[f64; 2]>, Option<f64>), SimError> {
-    let limited = matches!(kind, Kind::Revolute | Kind::Prismatic);
     let found = context.child(element, "limit", |a| {
         let lower = a.number("lower")?.unwrap_or(0.0);
         let upper = a.number("upper")?.unwrap_or(0.0);
@@ -175,16 +174,15 @@ fn limit(
         Ok(([lower, upper], effort))
     })?;
     let (range, effort) = found.unwrap_or_default();
-    let range = Some(range).filter(|_| limited);
-    let range = range.filter(|[lower, upper]| {
-        if lower >= upper {
-            context.notices.say(format!(
-                "the joint `{name}` turns or slides without limit: its lower limit is not below its upper one"
-            ));
-        }
-        lower < upper
-    });
-    Ok((range, effort))
+    // A continuous joint has no limits, but some files give it one all the same.
+    let limited = matches!(kind, Kind::Revolute | Kind::Prismatic);
+    if limited && range[0] >= range[1] {
+        context.notices.say(format!(
+            "the joint `{name}` moves without limit: its lower limit is not below its upper one"
+        ));
+    }
+    let scalar = limited || kind == Kind::Continuous;
+    Ok((Some(range).filter(|[lower, upper]| scalar && lower < upper), effort))
 }
 
 /// Adds a motor for every joint that has one axis and follows no other, and ties those that do.

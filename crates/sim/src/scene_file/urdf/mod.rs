@@ -16,7 +16,7 @@ use super::xml::{Attributes, Element};
 use super::{BACKGROUND, SceneFile};
 use crate::SimError;
 use housecat_core::Scene;
-use housecat_physics::{Body, Description, JointKind, Options, Pose, Vec3};
+use housecat_physics::{Body, Description, Inertia, JointKind, Mat3, Options, Pose, Vec3};
 use joint::Hinged;
 use link::Link;
 use std::path::Path;
@@ -167,6 +167,7 @@ fn assemble(
         }
         let body = indices[link];
         bodies[body].geoms.extend(geoms);
+        distribute(&mut bodies[body], context)?;
         shapes.iter_mut().for_each(|shape| shape.body = body);
         scene.shapes.extend(shapes);
     }
@@ -194,6 +195,28 @@ fn assemble(
     };
     joint::drive(&mut description, tree, joints, context)?;
     Ok((description, scene))
+}
+
+/// A mass without inertia is spread evenly over the collision shapes.
+fn distribute(body: &mut Body, context: &Context) -> Result<(), SimError> {
+    let Some(point) = body.inertia.filter(|inertia| inertia.tensor == Mat3::zeros()) else {
+        return Ok(());
+    };
+    let solid = Body { inertia: None, ..body.clone() };
+    let solid = solid.weigh().map_err(|error| SimError::Scene {
+        path: context.folder.to_owned(),
+        problem: format!("the link `{}`: {error}", body.name),
+    })?;
+    if point.mass > 0.0 && solid.mass > 0.0 {
+        let factor = point.mass / solid.mass;
+        let (mass, tensor) = (point.mass, solid.tensor * factor);
+        body.inertia = Some(Inertia { mass, tensor, ..solid });
+        context.notices.say(format!(
+            "the link `{}` has mass but no inertia: its mass is spread evenly over its collision shapes",
+            body.name
+        ));
+    }
+    Ok(())
 }
 
 /// The joint of the base, if it is to move.
