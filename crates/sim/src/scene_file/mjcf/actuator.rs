@@ -96,6 +96,8 @@ struct Draft {
     dynamics: Dynamics,
     dynamics_values: [f64; 10],
     inherited: f64,
+    /// The kind, if it is not `general`, that the values above were written for.
+    shortcut: Option<&'static str>,
 }
 
 impl Default for Draft {
@@ -113,6 +115,7 @@ impl Default for Draft {
             dynamics: Dynamics::None,
             dynamics_values: one,
             inherited: 0.0,
+            shortcut: None,
         }
     }
 }
@@ -133,6 +136,7 @@ impl Draft {
                 return Err(a.refuse(format!("`{name}`"), fix));
             }
         }
+        self.change(a.tag());
         match a.tag() {
             "general" => self.general(a),
             "motor" => {
@@ -165,7 +169,7 @@ impl Draft {
                 Ok(())
             }
             "damper" => {
-                let kv = a.positive("kv")?.unwrap_or(0.0);
+                let kv = a.positive("kv")?.unwrap_or(-self.gain[2]);
                 self.set([0.0, 0.0, -kv], None, Dynamics::None);
                 self.affine_gain = true;
                 self.control.0 = Some(true);
@@ -176,15 +180,29 @@ impl Draft {
             }
             "cylinder" => {
                 let diameter = a.number("diameter")?.filter(|&diameter| diameter >= 0.0);
-                let area = a.positive("area")?.unwrap_or(1.0);
+                let area = a.positive("area")?.unwrap_or(self.gain[0]);
                 let area = diameter.map_or(area, |diameter| FRAC_PI_4 * diameter * diameter);
-                let bias = a.partial("bias", [0.0; 3])?;
-                self.dynamics_values[0] = a.positive("timeconst")?.unwrap_or(1.0);
+                let [b0, b1, b2, ..] = self.bias;
+                let bias = a.partial("bias", [b0, b1, b2])?;
+                let seconds = a.positive("timeconst")?.unwrap_or(self.dynamics_values[0]);
+                self.dynamics_values[0] = seconds;
                 self.set([area, 0.0, 0.0], Some(bias), Dynamics::Filter);
                 Ok(())
             }
             tag => Err(a.place().refuse(format!("<{tag}>"), advice("muscle"))),
         }
+    }
+
+    /// What a default says for another kind of shortcut does not hold for this one.
+    fn change(&mut self, tag: &str) {
+        let Some(kind) = ACTUATORS.into_iter().find(|kind| *kind == tag && tag != "general") else {
+            return;
+        };
+        if self.shortcut.is_some_and(|other| other != kind) {
+            let Self { gear, control, force, activation, .. } = *self;
+            *self = Self { gear, control, force, activation, ..Self::default() };
+        }
+        self.shortcut = Some(kind);
     }
 
     fn set(&mut self, gain: [f64; 3], bias: Option<[f64; 3]>, dynamics: Dynamics) {
@@ -265,29 +283,21 @@ impl Draft {
         if self.affine_gain || !self.affine_bias || kp != -self.bias[1] || ratio <= 0.0 {
             return Ok(());
         }
-        let gear = self.gear[0];
-        let terms = match target {
-            Target::Joint(joint) | Target::JointInParent(joint) => vec![(*joint, gear)],
-            Target::Tendon(tendon) => match &description.tendons[*tendon].path {
-                Path::Fixed(terms) => {
-                    terms.iter().map(|&(joint, coef)| (joint, coef * gear)).collect()
-                }
-                Path::Spatial(_) => Vec::new(),
-            },
-            Target::Site { .. } => Vec::new(),
+        let model = inertia::mobilities(description).map_err(|error| error.to_string())?;
+        let kind = |index| reference::joints(description).nth(index).map(|joint| joint.kind);
+        let scalar = |index| matches!(kind(index), Some(JointKind::Slide | JointKind::Hinge));
+        let mobility = match target {
+            Target::Joint(joint) | Target::JointInParent(joint) if scalar(*joint) => {
+                model.joint_mobility(*joint)
+            }
+            Target::Tendon(tendon) => model.tendon_mobility(*tendon),
+            _ => {
+                return Err("has a `dampratio`, but no slide, hinge or tendon; write kv".to_owned());
+            }
         };
-        let scalar = |kind| matches!(kind, JointKind::Slide | JointKind::Hinge);
-        let kinds: Vec<_> = reference::joints(description).map(|joint| joint.kind).collect();
-        if terms.is_empty() || !terms.iter().all(|&(joint, _)| scalar(kinds[joint])) {
-            return Err(
-                "has a `dampratio`, which is for slides, hinges and fixed tendons; write kv"
-                    .to_owned(),
-            );
-        }
-        let moved = inertia::moved(description).map_err(|error| error.to_string())?;
-        let felt = terms.iter().filter(|(_, ratio)| ratio * ratio > 1e-15);
-        let mass: f64 = felt.map(|(joint, ratio)| moved[*joint] / (ratio * ratio)).sum();
-        self.bias[2] = -2.0 * ratio * (kp * mass).sqrt();
+        let gear = self.gear[0];
+        let felt = 1.0 / (mobility * gear * gear).max(1e-15);
+        self.bias[2] = -2.0 * ratio * (kp * felt).sqrt();
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 use super::body::Part;
 use super::compiler::{Compiler, FromGeoms};
+use super::mesh_inertia;
 use crate::SimError;
-use crate::scene_file::reference_poses;
 use crate::scene_file::xml::Place;
-use housecat_physics::{Description, Inertia, JointKind, Mass, Mat3, PhysicsError};
+use housecat_physics::{Body, Description, Inertia, Mass, Mat3, Model, PhysicsError};
 
 /// Applies the settings to all bodies but the world.
 pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimError> {
@@ -19,6 +19,10 @@ pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimE
             if never || !(low..=high).contains(&f64::from(group)) {
                 geom.mass = Mass::Total(0.0);
             }
+        }
+        if part.body.inertia.is_none() {
+            let weighed = mesh_inertia::weigh(&part.body, &part.solids);
+            part.body.inertia = weighed.map_err(|error| part.place.wrong(error))?;
         }
         let bounded = compiler.least_mass > 0.0 || compiler.least_inertia > 0.0;
         if part.body.inertia.is_some() || bounded {
@@ -83,40 +87,18 @@ fn bound(mut inertia: Inertia, compiler: &Compiler, place: &Place) -> Result<Ine
     Ok(inertia)
 }
 
-/// What each joint moves at the reference configuration: the diagonal of the mass matrix, the mean over
-/// its axes for a ball; for a free joint the mean over turns and shifts alike.
-pub(super) fn moved(description: &Description) -> Result<Vec<f64>, PhysicsError> {
-    let bodies = &description.bodies;
-    let poses = reference_poses(bodies);
-    let weights = bodies.iter().map(|body| body.weigh()).collect::<Result<Vec<_>, _>>()?;
-    let mut moved = Vec::new();
-    for (index, body) in bodies.iter().enumerate() {
-        for joint in &body.joints {
-            let anchor = poses[index].transform_point(&joint.anchor.into());
-            let axis = poses[index].transform_vector(&joint.axis);
-            let mut below = vec![false; bodies.len()];
-            let mut sum = joint.armature;
-            for (other, weight) in weights.iter().enumerate().skip(index) {
-                below[other] = other == index || (other > 0 && below[bodies[other].parent]);
-                if !below[other] {
-                    continue;
-                }
-                let pose = poses[other] * weight.pose;
-                let turn = pose.rotation.to_rotation_matrix();
-                let tensor = turn.matrix() * weight.tensor * turn.matrix().transpose();
-                let arm = pose.translation.vector - anchor.coords;
-                let across = weight.mass * arm.norm_squared();
-                sum += match joint.kind {
-                    JointKind::Slide => weight.mass,
-                    JointKind::Hinge => {
-                        axis.dot(&(tensor * axis)) + weight.mass * axis.cross(&arm).norm_squared()
-                    }
-                    JointKind::Ball => (tensor.trace() + 2.0 * across) / 3.0,
-                    JointKind::Free => (tensor.trace() + 2.0 * across) / 6.0 + weight.mass / 2.0,
-                };
-            }
-            moved.push(sum);
-        }
-    }
-    Ok(moved)
+/// How joints and tendons give way: the description without what touches.
+pub(super) fn mobilities(description: &Description) -> Result<Model, PhysicsError> {
+    let bare =
+        |body: &Body| Ok(Body { inertia: Some(body.weigh()?), geoms: Vec::new(), ..body.clone() });
+    Model::new(&Description {
+        options: description.options,
+        bodies: description.bodies.iter().map(bare).collect::<Result<_, PhysicsError>>()?,
+        sites: description.sites.clone(),
+        tendons: description.tendons.clone(),
+        equalities: Vec::new(),
+        actuators: Vec::new(),
+        excludes: Vec::new(),
+        pairs: Vec::new(),
+    })
 }

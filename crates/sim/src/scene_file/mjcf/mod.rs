@@ -13,6 +13,7 @@ mod include;
 mod inertia;
 mod joint;
 mod keyframe;
+mod mesh_inertia;
 mod option;
 mod reference;
 mod replicate;

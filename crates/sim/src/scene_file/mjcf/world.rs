@@ -89,10 +89,11 @@ pub(super) fn build(
 fn spring_dampers(description: &mut Description, extras: &[joint::Extra]) -> Result<(), SimError> {
     let given = |extra: &joint::Extra| extra.spring_damper.iter().all(|&value| value > 0.0);
     let Some(first) = extras.iter().find(|extra| given(extra)) else { return Ok(()) };
-    let moved = inertia::moved(description).map_err(|error| first.place.wrong(error))?;
+    let model = inertia::mobilities(description).map_err(|error| first.place.wrong(error))?;
     let joints = description.bodies.iter_mut().flat_map(|body| &mut body.joints);
-    for ((joint, extra), inertia) in joints.zip(extras).zip(moved).filter(|((_, e), _)| given(e)) {
+    for (index, (joint, extra)) in joints.zip(extras).enumerate().filter(|(_, (_, e))| given(e)) {
         let [seconds, ratio] = extra.spring_damper;
+        let inertia = 1.0 / model.joint_mobility(index);
         joint.stiffness = inertia / (seconds * seconds * ratio * ratio);
         joint.damping = 2.0 * inertia / seconds;
     }
