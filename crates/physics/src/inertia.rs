@@ -1,6 +1,7 @@
 //! Mass, centre of mass and inertia of shapes and bodies.
 
 use crate::{Body, Geom, Inertia, Mass, Mat3, Mesh, PhysicsError, Shape, Vec3};
+use nalgebra::Translation3;
 use std::f64::consts::PI;
 
 /// Volume, and the inertia at unit density about the centre of mass; and where that is.
@@ -108,6 +109,17 @@ pub(crate) fn of_body(body: &Body) -> Result<(f64, Vec3, Mat3), PhysicsError> {
             about + (Mat3::from_diagonal_element(arm.dot(&arm)) - arm * arm.transpose()) * mass;
     }
     Ok((mass, centre, tensor))
+}
+
+impl Body {
+    /// The mass and inertia, its own or that of its geoms.
+    ///
+    /// # Errors
+    /// If they cannot be computed from the geoms.
+    pub fn weigh(&self) -> Result<Inertia, PhysicsError> {
+        let (mass, centre, tensor) = of_body(self)?;
+        Ok(Inertia { mass, pose: Translation3::from(centre).into(), tensor })
+    }
 }
 
 /// The distance from a geom's origin within which all of it lies.

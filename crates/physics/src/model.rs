@@ -463,6 +463,19 @@ impl Model {
         (self.initial.position.len(), self.dofs.len())
     }
 
+    /// How readily a joint gives way at the initial position: the acceleration that a unit force along
+    /// it causes, the mean over its degrees of freedom.
+    pub fn joint_mobility(&self, joint: usize) -> f64 {
+        let joint = &self.joints[joint];
+        let dofs = &self.dofs[joint.dof..][..degrees(joint.kind)];
+        dofs.iter().map(|dof| dof.mobility).sum::<f64>() / dofs.len() as f64
+    }
+
+    /// The same for the length of a tendon.
+    pub fn tendon_mobility(&self, tendon: usize) -> f64 {
+        self.tendons[tendon].mobility
+    }
+
     /// Whether a body can never move.
     pub fn is_fixed(&self, body: usize) -> bool {
         self.links[body].weld == 0

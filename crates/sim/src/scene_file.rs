@@ -11,7 +11,7 @@ mod xml;
 
 use crate::SimError;
 use housecat_core::{Camera, Geometry, Scene};
-use housecat_physics::{Description, Pose, Shape, Vec3};
+use housecat_physics::{Body, Description, Pose, Shape, Vec3};
 use std::path::Path;
 
 /// A scene file, read. Bodies have the same indices in the description and in the scene: the order of
@@ -73,13 +73,19 @@ pub(crate) fn read(path: &Path, free_base: bool) -> Result<SceneFile, SimError> 
     Ok(file)
 }
 
-/// A camera that sees all shapes, at the reference configuration, from a corner.
-fn overview(description: &Description, scene: &Scene) -> Camera {
+/// Where bodies are in the world at the reference configuration.
+fn reference_poses<'a>(bodies: impl IntoIterator<Item = &'a Body>) -> Vec<Pose> {
     let mut poses: Vec<Pose> = Vec::new();
-    for body in &description.bodies {
+    for body in bodies {
         let parent = poses.get(body.parent).copied().unwrap_or_default();
         poses.push(parent * body.pose);
     }
+    poses
+}
+
+/// A camera that sees all shapes, at the reference configuration, from a corner.
+fn overview(description: &Description, scene: &Scene) -> Camera {
+    let poses = reference_poses(&description.bodies);
     let (mut low, mut high) = (Vec3::repeat(f64::INFINITY), Vec3::repeat(f64::NEG_INFINITY));
     for shape in scene.shapes.iter().filter(|shape| shape.rgba[3] > 0.0) {
         let Some(reach) = reach(&shape.geometry) else { continue };

@@ -78,8 +78,16 @@ impl Element {
     /// The root element of a text that stands in `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SimError> {
         let malformed = |message| SimError::Xml { path: path.to_owned(), message };
+        // Other parsers do not mind a declaration that is not at the very beginning, or a NUL at the end.
+        let text = text.trim_end_matches('\0');
+        let declared = text.find("<?xml").filter(|&at| at > 0 && text[..at].trim().is_empty());
+        let blank = declared.map(|at| "\n".repeat(text[..at].matches('\n').count()) + &text[at..]);
+        let text = match &blank {
+            Some(text) => text.replacen("<?xml", "<!--", 1).replacen("?>", "-->", 1),
+            None => text.to_owned(),
+        };
         let document =
-            roxmltree::Document::parse(text).map_err(|error| malformed(error.to_string()))?;
+            roxmltree::Document::parse(&text).map_err(|error| malformed(error.to_string()))?;
         let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
         let file: Rc<Path> = Rc::from(path);
         let place = |node: roxmltree::Node| Place {
@@ -103,8 +111,10 @@ impl Element {
             place: here.clone(),
         };
         let children = node.children().filter(roxmltree::Node::is_element);
+        let macros = node.tag_name().namespace().is_some_and(|uri| uri.contains("xacro"));
+        let name = node.tag_name().name();
         Some(Self {
-            tag: node.tag_name().name().into(),
+            tag: if macros { format!("xacro:{name}").into() } else { name.into() },
             attributes: node.attributes().map(attribute).collect(),
             children: children
                 .map(|child| Self::convert(child, place, depth))
@@ -118,8 +128,8 @@ impl Element {
         self.attributes.iter().find(|found| &*found.name == name).map(|found| &*found.value)
     }
 
-    /// Reads the element: `build` takes what has an effect; attributes listed in `harmless` are noticed,
-    /// and anything else that is left is refused.
+    /// Reads the element: `build` takes what has an effect; attributes listed in `harmless` (`*`
+    /// is all) are noticed, and anything else that is left is refused.
     pub fn read<'a, T>(
         &'a self,
         notices: &Notices,
@@ -355,7 +365,7 @@ impl<'a> Attributes<'a> {
         let tag = self.element.tag.as_ref();
         for slot in self.slots.iter().filter(|slot| !slot.taken) {
             let name = slot.attribute.name.as_ref();
-            if !harmless.contains(&name) {
+            if !harmless.contains(&name) && harmless != ["*"] {
                 return Err(slot
                     .attribute
                     .place
@@ -381,9 +391,6 @@ fn shortened(value: &str) -> String {
 /// What to do instead of an attribute or element that is refused wherever it stands.
 pub(super) fn advice(name: &str) -> &'static str {
     match name {
-        "springdamper" | "dampratio" => {
-            "it depends on the mass matrix; write stiffness and damping as numbers"
-        }
         "fluidshape" | "fluidcoef" => "leave it out: the medium acts on the inertia box",
         "shellinertia" => "give the body an <inertial>",
         "plugin" | "extension" => "plugins are code for another engine; leave it out",

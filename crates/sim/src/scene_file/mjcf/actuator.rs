@@ -3,10 +3,10 @@
 
 use super::classes::ACTUATORS;
 use super::compiler::Compiler;
-use super::{Context, reference};
+use super::{Context, inertia, reference};
 use crate::SimError;
 use crate::scene_file::xml::{Attributes, Element, Place, advice};
-use housecat_physics::{Activation, Actuator, Description, Gain, Path, Target};
+use housecat_physics::{Activation, Actuator, Description, Gain, JointKind, Path, Target};
 use std::f64::consts::FRAC_PI_4;
 
 /// Reads all `<actuator>` sections.
@@ -44,6 +44,7 @@ fn actuator(
         let target = target(a, description)?;
         let mut draft = draft;
         draft.inherit(&target, description).map_err(|problem| a.wrong(problem))?;
+        draft.damp(&target, description).map_err(|problem| a.wrong(problem))?;
         draft.build(name, target, &context.compiler).map_err(|problem| a.wrong(problem))
     })
 }
@@ -95,6 +96,8 @@ struct Draft {
     dynamics: Dynamics,
     dynamics_values: [f64; 10],
     inherited: f64,
+    /// The kind, if it is not `general`, that the values above were written for.
+    shortcut: Option<&'static str>,
 }
 
 impl Default for Draft {
@@ -112,6 +115,7 @@ impl Default for Draft {
             dynamics: Dynamics::None,
             dynamics_values: one,
             inherited: 0.0,
+            shortcut: None,
         }
     }
 }
@@ -123,16 +127,16 @@ impl Draft {
         clamp_of(a, &mut self.control, "ctrllimited", "ctrlrange")?;
         clamp_of(a, &mut self.force, "forcelimited", "forcerange")?;
         clamp_of(a, &mut self.activation, "actlimited", "actrange")?;
-        for name in ["cranklength", "damping", "armature", "delay", "nsample", "dampratio"] {
+        for name in ["cranklength", "damping", "armature", "delay", "nsample"] {
             if a.list(name)?.is_some_and(|values| values.iter().any(|&value| value != 0.0)) {
                 let fix = match name {
                     "damping" | "armature" => "give it to the joint",
-                    "dampratio" => "it depends on the mass matrix; write kv as a number",
                     _ => advice(name),
                 };
                 return Err(a.refuse(format!("`{name}`"), fix));
             }
         }
+        self.change(a.tag());
         match a.tag() {
             "general" => self.general(a),
             "motor" => {
@@ -165,7 +169,7 @@ impl Draft {
                 Ok(())
             }
             "damper" => {
-                let kv = a.positive("kv")?.unwrap_or(0.0);
+                let kv = a.positive("kv")?.unwrap_or(-self.gain[2]);
                 self.set([0.0, 0.0, -kv], None, Dynamics::None);
                 self.affine_gain = true;
                 self.control.0 = Some(true);
@@ -176,15 +180,29 @@ impl Draft {
             }
             "cylinder" => {
                 let diameter = a.number("diameter")?.filter(|&diameter| diameter >= 0.0);
-                let area = a.positive("area")?.unwrap_or(1.0);
+                let area = a.positive("area")?.unwrap_or(self.gain[0]);
                 let area = diameter.map_or(area, |diameter| FRAC_PI_4 * diameter * diameter);
-                let bias = a.partial("bias", [0.0; 3])?;
-                self.dynamics_values[0] = a.positive("timeconst")?.unwrap_or(1.0);
+                let [b0, b1, b2, ..] = self.bias;
+                let bias = a.partial("bias", [b0, b1, b2])?;
+                let seconds = a.positive("timeconst")?.unwrap_or(self.dynamics_values[0]);
+                self.dynamics_values[0] = seconds;
                 self.set([area, 0.0, 0.0], Some(bias), Dynamics::Filter);
                 Ok(())
             }
             tag => Err(a.place().refuse(format!("<{tag}>"), advice("muscle"))),
         }
+    }
+
+    /// What a default says for another kind of shortcut does not hold for this one.
+    fn change(&mut self, tag: &str) {
+        let Some(kind) = ACTUATORS.into_iter().find(|kind| *kind == tag && tag != "general") else {
+            return;
+        };
+        if self.shortcut.is_some_and(|other| other != kind) {
+            let Self { gear, control, force, activation, .. } = *self;
+            *self = Self { gear, control, force, activation, ..Self::default() };
+        }
+        self.shortcut = Some(kind);
     }
 
     fn set(&mut self, gain: [f64; 3], bias: Option<[f64; 3]>, dynamics: Dynamics) {
@@ -197,8 +215,11 @@ impl Draft {
     fn position(&mut self, a: &mut Attributes) -> Result<(), SimError> {
         let kp = a.positive("kp")?.unwrap_or(self.gain[0]);
         (self.gain[0], self.bias[1]) = (kp, -kp);
-        if let Some(kv) = a.positive("kv")? {
-            self.bias[2] = -kv;
+        match (a.positive("kv")?, a.positive("dampratio")?) {
+            (Some(_), Some(_)) => return Err(a.wrong("has both `kv` and `dampratio`; keep one")),
+            (Some(kv), None) => self.bias[2] = -kv,
+            (None, Some(ratio)) => self.bias[2] = ratio,
+            (None, None) => {}
         }
         (self.affine_gain, self.affine_bias) = (false, true);
         self.inherited = a.positive("inheritrange")?.unwrap_or(self.inherited);
@@ -255,13 +276,34 @@ impl Draft {
         Ok(())
     }
 
+    /// A positive velocity bias of what holds a position is a damping ratio: 1 is critical for the mass
+    /// that the actuator feels at the reference configuration.
+    fn damp(&mut self, target: &Target, description: &Description) -> Result<(), String> {
+        let [kp, ratio] = [self.gain[0], self.bias[2]];
+        if self.affine_gain || !self.affine_bias || kp != -self.bias[1] || ratio <= 0.0 {
+            return Ok(());
+        }
+        let model = inertia::mobilities(description).map_err(|error| error.to_string())?;
+        let kind = |index| reference::joints(description).nth(index).map(|joint| joint.kind);
+        let scalar = |index| matches!(kind(index), Some(JointKind::Slide | JointKind::Hinge));
+        let mobility = match target {
+            Target::Joint(joint) | Target::JointInParent(joint) if scalar(*joint) => {
+                model.joint_mobility(*joint)
+            }
+            Target::Tendon(tendon) => model.tendon_mobility(*tendon),
+            _ => {
+                return Err("has a `dampratio`, but no slide, hinge or tendon; write kv".to_owned());
+            }
+        };
+        let gear = self.gear[0];
+        let felt = 1.0 / (mobility * gear * gear).max(1e-15);
+        self.bias[2] = -2.0 * ratio * (kp * felt).sqrt();
+        Ok(())
+    }
+
     fn build(self, name: String, target: Target, compiler: &Compiler) -> Result<Actuator, String> {
         let [g0, g1, g2, ..] = self.gain;
         let [b0, b1, b2, ..] = self.bias;
-        if b2 > 0.0 && self.affine_bias && b0 == 0.0 && b1 == -g0 && !self.affine_gain {
-            // MuJoCo takes it for a damping ratio, which depends on the mass matrix.
-            return Err("has a positive velocity bias; write damping as a negative one".to_owned());
-        }
         let limit = |(said, given): Clamp, range| compiler.limit(said, given, range);
         let seconds = self.dynamics_values[0];
         let dynamics = match self.dynamics {
@@ -303,14 +345,14 @@ fn clamp_of(
 }
 
 /// Narrows the force of the one actuator of a joint or tendon to the clamp on the sum of all.
-pub(super) fn clamp(
+pub(super) fn clamp<'a>(
     description: &mut Description,
-    joints: &[(Place, Option<[f64; 2]>)],
-    tendons: &[(Place, Option<[f64; 2]>)],
+    joints: impl Iterator<Item = (&'a Place, Option<[f64; 2]>)>,
+    tendons: impl Iterator<Item = (&'a Place, Option<[f64; 2]>)>,
 ) -> Result<(), SimError> {
     let Description { tendons: paths, actuators, .. } = description;
-    let joints = joints.iter().enumerate().map(|(joint, clamp)| (Target::Joint(joint), clamp));
-    let tendons = tendons.iter().enumerate().map(|(at, clamp)| (Target::Tendon(at), clamp));
+    let joints = joints.enumerate().map(|(joint, clamp)| (Target::Joint(joint), clamp));
+    let tendons = tendons.enumerate().map(|(tendon, clamp)| (Target::Tendon(tendon), clamp));
     for (target, (place, clamp)) in joints.chain(tendons) {
         let Some(clamp) = clamp else { continue };
         let touches = |actuator: &Actuator| match (&target, &actuator.target) {

@@ -1,6 +1,7 @@
 //! `<asset>`: meshes, textures and materials, by name.
 
 use super::Context;
+use super::mesh_inertia::Solid;
 use super::texture::{self, Painted};
 use crate::SimError;
 use crate::error::find;
@@ -20,8 +21,16 @@ pub(super) struct Look {
 /// A mesh for the physics and for the eye.
 #[derive(Clone, Debug)]
 pub(super) struct SharedMesh {
-    pub solid: Arc<Mesh>,
+    pub mesh: Arc<Mesh>,
+    pub solid: Solid,
     pub geometry: housecat_core::Geometry,
+}
+
+/// A height field without heights: half its extents, and how thick its base is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlatField {
+    pub half: [f64; 2],
+    pub thickness: f64,
 }
 
 /// What elements refer to by name.
@@ -29,6 +38,7 @@ pub(super) struct SharedMesh {
 pub(super) struct Assets {
     meshes: Vec<(String, SharedMesh)>,
     materials: Vec<(String, Look)>,
+    fields: Vec<(String, Option<FlatField>)>,
     pub textures: Vec<Texture>,
     /// The middle of the sky's colours.
     pub sky: Option<[f32; 3]>,
@@ -47,7 +57,7 @@ impl Assets {
                     "texture" => assets.texture(child, context)?,
                     "material" => materials.push(child),
                     "skin" => context.notices.element("skin"),
-                    "hfield" => context.notices.element("hfield"),
+                    "hfield" => assets.field(child, context)?,
                     tag => return Err(child.refuse("asset", advice(tag))),
                 }
             }
@@ -72,9 +82,32 @@ impl Assets {
         Ok(self.materials[at].1)
     }
 
+    /// The height field that an attribute names, if it is flat.
+    pub fn find_field(&self, a: &Attributes, name: &str) -> Result<Option<FlatField>, SimError> {
+        let names = self.fields.iter().map(|(name, _)| name.as_str());
+        let at = find(&a.place().file, &a.field("hfield"), "height field", name, names)?;
+        Ok(self.fields[at].1)
+    }
+
+    fn field(&mut self, element: &Element, context: &Context) -> Result<(), SimError> {
+        let field = element.read(&context.notices, &["content_type", "nrow", "ncol"], |a| {
+            let file = a.word("file");
+            let name = a.word("name").map(str::to_owned).or(file.map(stem));
+            let name = name.ok_or_else(|| a.wrong("needs a `name` or a `file`"))?;
+            let [x, y, _, thickness] = a.numbers("size")?.unwrap_or_default();
+            let heights = a.list("elevation")?.unwrap_or_default();
+            let flat = file.is_none() && heights.iter().all(|&height| height == heights[0]);
+            if !(x > 0.0 && y > 0.0 && thickness > 0.0) {
+                return Err(a.wrong("needs four positive numbers in `size`"));
+            }
+            Ok((name, flat.then_some(FlatField { half: [x, y], thickness })))
+        })?;
+        self.fields.push(field);
+        Ok(())
+    }
+
     fn mesh(&mut self, element: &Element, context: &Context) -> Result<(), SimError> {
-        const HARMLESS: [&str; 8] = [
-            "inertia",
+        const HARMLESS: [&str; 7] = [
             "smoothnormal",
             "maxhullvert",
             "normal",
@@ -83,7 +116,7 @@ impl Assets {
             "material",
             "octree_maxdepth",
         ];
-        let (name, mesh) = context.read(element, None, &["mesh"], &HARMLESS, |a| {
+        let (name, mesh, solid) = context.read(element, None, &["mesh"], &HARMLESS, |a| {
             let file = a.word("file");
             let stem = file.map(|file| stem(file));
             let name = a.word("name").map(str::to_owned).or(stem);
@@ -108,14 +141,17 @@ impl Assets {
                 // A mirror image turns inside out.
                 mesh.triangles.iter_mut().for_each(|triangle| triangle.swap(1, 2));
             }
-            Ok((name, mesh))
+            let solids =
+                [("legacy", Solid::Legacy), ("exact", Solid::Exact), ("convex", Solid::Convex)];
+            let solid = a.keyword("inertia", &solids)?.unwrap_or_default();
+            Ok((name, mesh, solid))
         })?;
         if self.meshes.iter().any(|(other, _)| *other == name) {
             return Err(element.place.wrong(format!("two meshes are called `{name}`")));
         }
-        let solid = Arc::new(mesh);
-        let geometry = seen_geometry(&Shape::Mesh(solid.clone()));
-        self.meshes.push((name, SharedMesh { solid, geometry }));
+        let mesh = Arc::new(mesh);
+        let geometry = seen_geometry(&Shape::Mesh(mesh.clone()));
+        self.meshes.push((name, SharedMesh { mesh, solid, geometry }));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::asset::Assets;
 use super::joint::{self, Built as BuiltJoint};
+use super::mesh_inertia::Solid;
 use super::sight::{self, Eye, Lamp};
 use super::{Context, geom, replicate};
 use crate::SimError;
@@ -17,8 +18,9 @@ pub(super) struct Part {
     pub shapes: Vec<Shape>,
     /// Groups of the geoms.
     pub groups: Vec<i32>,
-    /// Clamps on the sums of the forces of the joints' actuators.
-    pub clamps: Vec<(Place, Option<[f64; 2]>)>,
+    /// How meshes among the geoms are solid.
+    pub solids: Vec<Solid>,
+    pub extras: Vec<joint::Extra>,
     pub mocap: bool,
 }
 
@@ -58,8 +60,9 @@ impl<'a> Tree<'a> {
     }
 
     fn push(&mut self, body: Body, place: &Place, mocap: bool) -> usize {
-        let (shapes, groups, clamps) = (Vec::new(), Vec::new(), Vec::new());
-        self.parts.push(Part { body, place: place.clone(), shapes, groups, clamps, mocap });
+        let (shapes, groups, solids, extras) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let place = place.clone();
+        self.parts.push(Part { body, place, shapes, groups, solids, extras, mocap });
         self.parts.len() - 1
     }
 
@@ -93,6 +96,7 @@ impl<'a> Tree<'a> {
                     part.body.geoms.push(built.geom);
                     part.shapes.push(built.shape);
                     part.groups.push(built.group);
+                    part.solids.push(built.solid);
                 }
                 "site" => self.site(child, body, frame, class)?,
                 "camera" => self.eyes.push(sight::camera(child, class, body, frame, context)?),
@@ -158,7 +162,7 @@ impl<'a> Tree<'a> {
             return Err(element.place.wrong("a mocap body has no joints; remove `mocap` or them"));
         }
         part.body.joints.push(built.joint);
-        part.clamps.push((element.place.clone(), built.force));
+        part.extras.push(built.extra);
         Ok(())
     }
 

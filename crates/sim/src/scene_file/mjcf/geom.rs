@@ -1,13 +1,15 @@
 //! `<geom>`: a shape for the physics and for the eye.
 
 use super::Context;
-use super::asset::Assets;
+use super::asset::{Assets, FlatField};
+use super::mesh_inertia::Solid;
 use crate::SimError;
 use crate::scene_file::rotation;
 use crate::scene_file::xml::{Attributes, Element};
 use crate::scene_file::{ENDLESS, seen_geometry};
 use housecat_core::Geometry;
 use housecat_physics::{Geom, Mass, Pose, Shape, Vec3};
+use nalgebra::Translation3;
 
 /// A geom as it stands in a file.
 pub(super) struct Built {
@@ -15,6 +17,8 @@ pub(super) struct Built {
     pub shape: housecat_core::Shape,
     /// The group, which decides whether it is drawn and whether it adds to its body's inertia.
     pub group: i32,
+    /// How it is solid, if it is a mesh.
+    pub solid: Solid,
 }
 
 /// Geoms of groups from here on are not drawn, as in MuJoCo's viewer.
@@ -30,9 +34,10 @@ enum Kind {
     Cylinder,
     Box,
     Mesh,
+    Field,
 }
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 8] = [
     ("plane", Kind::Plane),
     ("sphere", Kind::Sphere),
     ("capsule", Kind::Capsule),
@@ -40,6 +45,7 @@ const KINDS: [(&str, Kind); 7] = [
     ("cylinder", Kind::Cylinder),
     ("box", Kind::Box),
     ("mesh", Kind::Mesh),
+    ("hfield", Kind::Field),
 ];
 
 /// Reads a geom of a body; `frame` is the pose of what encloses it in the body.
@@ -53,16 +59,13 @@ pub(super) fn geom(
 ) -> Result<Built, SimError> {
     context.read(element, class, &["geom"], &["user", "fluidcoef", "fitscale"], |a| {
         let name = context.names.add(a, "geom")?;
-        if a.has("hfield") || a.word("type") == Some("hfield") {
-            return Err(a.refuse("type=\"hfield\"", "make the ground of boxes or a mesh"));
-        }
         if a.word("type") == Some("sdf") {
             return Err(a.refuse("type=\"sdf\"", "use a mesh"));
         }
         let kind = a.keyword("type", &KINDS)?.unwrap_or(Kind::Sphere);
         let (pose, half_length) = context.compiler.pose_and_length(a)?;
-        let pose = frame * pose;
-        let (shape, geometry) = shape(a, kind, half_length, assets)?;
+        let Formed { shape, geometry, solid, sunk } = form(a, kind, half_length, assets)?;
+        let pose = frame * pose * Translation3::new(0.0, 0.0, -sunk);
         let total = a.positive("mass")?;
         let density = a.positive("density")?.unwrap_or(1000.0);
         if a.flag("shellinertia")? == Some(true) {
@@ -114,16 +117,25 @@ pub(super) fn geom(
             rgba: colour,
             texture: material.and_then(|look| look.texture),
         };
-        Ok(Built { geom, shape, group })
+        Ok(Built { geom, shape, group, solid })
     })
 }
 
-fn shape(
+/// What the attributes about the shape come to.
+struct Formed {
+    shape: Shape,
+    geometry: Geometry,
+    solid: Solid,
+    /// How far its centre lies below the geom's origin.
+    sunk: f64,
+}
+
+fn form(
     a: &mut Attributes,
     kind: Kind,
     half_length: Option<f64>,
     assets: &Assets,
-) -> Result<(Shape, Geometry), SimError> {
+) -> Result<Formed, SimError> {
     let mut size = a.partial("size", [0.0; 3])?;
     let mesh = a.word("mesh");
     if mesh.is_some() && kind != Kind::Mesh {
@@ -143,7 +155,7 @@ fn shape(
         }
     }
     let needed = match kind {
-        Kind::Plane | Kind::Mesh => 0,
+        Kind::Plane | Kind::Mesh | Kind::Field => 0,
         Kind::Sphere => 1,
         Kind::Capsule | Kind::Cylinder => 2,
         Kind::Ellipsoid | Kind::Box => 3,
@@ -155,13 +167,26 @@ fn shape(
     let shape = match kind {
         Kind::Plane => {
             let half = |size: f64| if size > 0.0 { size as f32 } else { ENDLESS };
-            return Ok((Shape::Plane, Geometry::Plane { half: [half(size[0]), half(size[1])] }));
+            let geometry = Geometry::Plane { half: [half(size[0]), half(size[1])] };
+            return Ok(Formed { shape: Shape::Plane, geometry, solid: Solid::Exact, sunk: 0.0 });
         }
         Kind::Mesh => {
             let name =
                 mesh.ok_or_else(|| a.wrong("is a mesh, but names none; give it a `mesh`"))?;
             let found = assets.find_mesh(a, name)?;
-            return Ok((Shape::Mesh(found.solid.clone()), found.geometry.clone()));
+            let (shape, geometry) = (Shape::Mesh(found.mesh.clone()), found.geometry.clone());
+            return Ok(Formed { shape, geometry, solid: found.solid, sunk: 0.0 });
+        }
+        Kind::Field => {
+            let name = a.word("hfield").ok_or_else(|| a.wrong("names no `hfield`"))?;
+            let Some(FlatField { half: [x, y], thickness }) = assets.find_field(a, name)? else {
+                let fix = "make the ground of boxes or meshes";
+                return Err(a.refuse("type=\"hfield\" with heights", fix));
+            };
+            let sunk = thickness / 2.0;
+            let shape = Shape::Box { half: Vec3::new(x, y, sunk) };
+            let geometry = seen_geometry(&shape);
+            return Ok(Formed { shape, geometry, solid: Solid::Exact, sunk });
         }
         Kind::Sphere => Shape::Sphere { radius },
         Kind::Capsule => Shape::Capsule { radius, half_length: half },
@@ -170,5 +195,5 @@ fn shape(
         Kind::Box => Shape::Box { half: Vec3::from(size) },
     };
     let geometry = seen_geometry(&shape);
-    Ok((shape, geometry))
+    Ok(Formed { shape, geometry, solid: Solid::Exact, sunk: 0.0 })
 }

@@ -1,11 +1,11 @@
-//! What `<compiler>` says about masses and inertias.
+//! What `<compiler>` says about masses and inertias, and what depends on them.
 
 use super::body::Part;
 use super::compiler::{Compiler, FromGeoms};
+use super::mesh_inertia;
 use crate::SimError;
 use crate::scene_file::xml::Place;
-use housecat_physics::{Geom, Inertia, Mass, Shape, Vec3};
-use std::f64::consts::PI;
+use housecat_physics::{Body, Description, Inertia, Mass, Mat3, Model, PhysicsError};
 
 /// Applies the settings to all bodies but the world.
 pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimError> {
@@ -20,22 +20,19 @@ pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimE
                 geom.mass = Mass::Total(0.0);
             }
         }
-        let place = &part.place;
-        match &mut part.body.inertia {
-            Some(inertia) => bound(inertia, compiler, place)?,
-            None if compiler.least_mass > 0.0 || compiler.least_inertia > 0.0 => {
-                let name = &part.body.name;
-                let fix = "give the body an <inertial>, or leave boundmass and boundinertia out";
-                let what = format!(
-                    "boundmass or boundinertia for the body `{name}`, whose mass comes from its geoms,"
-                );
-                return Err(place.refuse(what, fix));
-            }
-            None => {}
+        if part.body.inertia.is_none() {
+            let weighed = mesh_inertia::weigh(&part.body, &part.solids);
+            part.body.inertia = weighed.map_err(|error| part.place.wrong(error))?;
+        }
+        let bounded = compiler.least_mass > 0.0 || compiler.least_inertia > 0.0;
+        if part.body.inertia.is_some() || bounded {
+            let weighed = part.body.inertia.map_or_else(|| weigh(part), Ok)?;
+            part.body.inertia = Some(bound(weighed, compiler, &part.place)?);
         }
     }
     if let Some(wanted) = compiler.total_mass {
-        let total: f64 = parts.iter().skip(1).map(mass).sum();
+        let masses = parts.iter().skip(1).map(|part| Ok(weigh(part)?.mass));
+        let total: f64 = masses.sum::<Result<_, SimError>>()?;
         if total > 0.0 {
             parts.iter_mut().skip(1).for_each(|part| scale(part, wanted / total));
         }
@@ -43,19 +40,8 @@ pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimE
     Ok(())
 }
 
-/// The mass of a body.
-fn mass(part: &Part) -> f64 {
-    match &part.body.inertia {
-        Some(inertia) => inertia.mass,
-        None => part.body.geoms.iter().map(geom_mass).sum(),
-    }
-}
-
-fn geom_mass(geom: &Geom) -> f64 {
-    match geom.mass {
-        Mass::Total(mass) => mass,
-        Mass::Density(density) => density * volume(&geom.shape),
-    }
+fn weigh(part: &Part) -> Result<Inertia, SimError> {
+    part.body.weigh().map_err(|error: PhysicsError| part.place.wrong(error))
 }
 
 fn scale(part: &mut Part, factor: f64) {
@@ -71,50 +57,48 @@ fn scale(part: &mut Part, factor: f64) {
     }
 }
 
-fn volume(shape: &Shape) -> f64 {
-    match shape {
-        Shape::Plane => 0.0,
-        Shape::Sphere { radius } => 4.0 / 3.0 * PI * radius.powi(3),
-        Shape::Capsule { radius, half_length } => {
-            PI * radius * radius * (2.0 * half_length + 4.0 / 3.0 * radius)
-        }
-        Shape::Cylinder { radius, half_length } => 2.0 * PI * radius * radius * half_length,
-        Shape::Ellipsoid { radii } => 4.0 / 3.0 * PI * radii.product(),
-        Shape::Box { half } => 8.0 * half.product(),
-        Shape::Mesh(mesh) => {
-            let corner = |at: u32| Vec3::from(mesh.vertices[at as usize]);
-            let tetrahedron = |&[a, b, c]: &[u32; 3]| corner(a).dot(&corner(b).cross(&corner(c)));
-            mesh.triangles.iter().map(tetrahedron).sum::<f64>().abs() / 6.0
-        }
-    }
-}
-
 /// Raises a mass and principal moments to their bounds, and balances moments that no body can have.
-fn bound(inertia: &mut Inertia, compiler: &Compiler, place: &Place) -> Result<(), SimError> {
+fn bound(mut inertia: Inertia, compiler: &Compiler, place: &Place) -> Result<Inertia, SimError> {
     inertia.mass = inertia.mass.max(compiler.least_mass);
     let axes = inertia.tensor.symmetric_eigen();
     let mut moments = axes.eigenvalues;
-    if moments.min() < -1e-12 {
+    let (least, most) = (moments.min(), moments.max());
+    // Rounding makes thin bodies look impossible by a hair.
+    if least < -1e-6 * most.abs() {
         return Err(place.wrong("an inertia is negative about some axis"));
     }
-    let [a, b, c] = <[f64; 3]>::from(moments);
-    let raised = moments.min() < compiler.least_inertia;
-    let impossible = a + b < c || a + c < b || b + c < a;
-    // Rounding makes thin bodies look impossible by a hair.
-    let grossly = moments.max() * 2.0 - moments.sum() > 1e-6 * moments.max();
-    if grossly && !compiler.balance_inertia {
-        return Err(place.wrong(format!(
-            "the principal inertias {a} {b} {c} belong to no body (two sum up to less than the third); correct them, or write <compiler balanceinertia=\"true\"/>"
-        )));
-    }
-    if impossible && compiler.balance_inertia {
+    if 2.0 * most - moments.sum() > 1e-6 * most {
+        if !compiler.balance_inertia {
+            return Err(place.wrong(format!(
+                "the principal inertias {} belong to no body (two add up to less than the third); \
+                 correct them, or write <compiler balanceinertia=\"true\"/>",
+                moments.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
+            )));
+        }
         moments.fill(moments.mean());
-    } else if raised {
-        moments = moments.map(|moment| moment.max(compiler.least_inertia));
-    } else {
-        return Ok(());
     }
-    let turn = axes.eigenvectors;
-    inertia.tensor = turn * housecat_physics::Mat3::from_diagonal(&moments) * turn.transpose();
-    Ok(())
+    if moments.min() < compiler.least_inertia {
+        moments = moments.map(|moment| moment.max(compiler.least_inertia));
+    }
+    if moments != axes.eigenvalues {
+        let turn = axes.eigenvectors;
+        inertia.tensor = turn * Mat3::from_diagonal(&moments) * turn.transpose();
+    }
+    Ok(inertia)
+}
+
+/// How joints and tendons give way: the description without what touches.
+pub(super) fn mobilities(description: &Description) -> Result<Model, PhysicsError> {
+    let bare =
+        |body: &Body| Ok(Body { inertia: Some(body.weigh()?), geoms: Vec::new(), ..body.clone() });
+    Model::new(&Description {
+        options: description.options,
+        bodies: description.bodies.iter().map(bare).collect::<Result<_, PhysicsError>>()?,
+        sites: description.sites.clone(),
+        tendons: description.tendons.clone(),
+        equalities: Vec::new(),
+        actuators: Vec::new(),
+        excludes: Vec::new(),
+        pairs: Vec::new(),
+    })
 }

@@ -2,13 +2,22 @@
 
 use super::Context;
 use crate::SimError;
-use crate::scene_file::xml::Element;
+use crate::scene_file::xml::{Element, Place};
 use housecat_physics::{Joint, JointKind, Pose, Softness, Vec3};
 
-/// A joint, and the clamp on the sum of the forces of its actuators.
+/// A joint, with what its description does not hold.
 pub(super) struct Built {
     pub joint: Joint,
-    pub force: Option<[f64; 2]>,
+    pub extra: Extra,
+}
+
+/// What a joint's description does not hold.
+pub(super) struct Extra {
+    pub place: Place,
+    /// Clamp on the sum of the forces of its actuators.
+    pub clamp: Option<[f64; 2]>,
+    /// Time constant and damping ratio from which stiffness and damping follow, if both are positive.
+    pub spring_damper: [f64; 2],
 }
 
 /// Reads a joint; `frame` is the pose of what encloses it in the body.
@@ -46,16 +55,14 @@ pub(super) fn joint(
         let limit = limit.map(|range| {
             range.map(|value| angular(matches!(kind, JointKind::Hinge | JointKind::Ball), value))
         });
-        let force = compiler.limited(a, "actuatorfrclimited", "actuatorfrcrange")?;
+        let clamp = compiler.limited(a, "actuatorfrclimited", "actuatorfrcrange")?;
         if a.flag("actuatorgravcomp")? == Some(true) {
             let fix = "the body's gravcomp acts without an actuator; leave it out";
             return Err(a.refuse("actuatorgravcomp=\"true\"", fix));
         }
-        if let Some(pair) = a.list("springdamper")?
-            && pair.iter().any(|&value| value != 0.0)
-        {
-            let fix = "it depends on the mass matrix; write stiffness and damping";
-            return Err(a.refuse("`springdamper`", fix));
+        let spring_damper = a.partial("springdamper", [0.0; 2])?;
+        if spring_damper.iter().any(|&value| value < 0.0) {
+            return Err(a.wrong("needs a time constant and a damping ratio in `springdamper`"));
         }
         let joint = Joint {
             name,
@@ -73,7 +80,7 @@ pub(super) fn joint(
             margin: a.number("margin")?.unwrap_or(0.0),
             limit_softness: context.softness(a, "solreflimit", "solimplimit")?,
         };
-        Ok(Built { joint, force })
+        Ok(Built { joint, extra: Extra { place: element.place.clone(), clamp, spring_damper } })
     })
 }
 
@@ -102,6 +109,7 @@ pub(super) fn free(element: &Element, context: &Context) -> Result<Built, SimErr
             margin: 0.0,
             limit_softness: softness,
         };
-        Ok(Built { joint, force: None })
+        let extra = Extra { place: element.place.clone(), clamp: None, spring_damper: [0.0; 2] };
+        Ok(Built { joint, extra })
     })
 }

@@ -121,7 +121,6 @@ fn take(a: &mut Attributes, options: &mut Options, notices: &Notices) -> Result<
     if a.keyword("cone", &[("pyramidal", false), ("elliptic", true)])? == Some(true) {
         notices.say("<option cone=\"elliptic\">: contacts use the pyramidal cone");
     }
-    a.keyword("collision", &[("all", ())])?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use housecat_physics::{Description, Path, Strand, Tendon};
 /// A tendon, and the clamp on the sum of the forces of its actuators.
 pub(super) struct Built {
     pub tendon: Tendon,
-    pub clamp: (Place, Option<[f64; 2]>),
+    pub place: Place,
+    pub clamp: Option<[f64; 2]>,
 }
 
 /// Reads all `<tendon>` sections.
@@ -49,7 +50,7 @@ fn tendon(
             Some(&[low, high]) if low <= high => Some([low, high]),
             Some(_) => return Err(a.wrong("needs one or two rising numbers in `springlength`")),
         };
-        let force = context.compiler.limited(a, "actuatorfrclimited", "actuatorfrcrange")?;
+        let clamp = context.compiler.limited(a, "actuatorfrclimited", "actuatorfrcrange")?;
         let tendon = Tendon {
             name,
             path,
@@ -62,7 +63,7 @@ fn tendon(
             rest,
             damping: a.positive("damping")?.unwrap_or(0.0),
         };
-        Ok(Built { tendon, clamp: (element.place.clone(), force) })
+        Ok(Built { tendon, place: element.place.clone(), clamp })
     })
 }
 

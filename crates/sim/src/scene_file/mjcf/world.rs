@@ -3,21 +3,20 @@
 use super::asset::Assets;
 use super::body::{Part, Tree};
 use super::sight::{Eye, Lamp};
-use super::{Context, inertia};
+use super::{Context, inertia, joint};
 use crate::SimError;
 use crate::error::find;
-use crate::scene_file::BACKGROUND;
-use crate::scene_file::rotation;
-use crate::scene_file::xml::{Element, Place};
+use crate::scene_file::xml::Element;
+use crate::scene_file::{BACKGROUND, reference_poses, rotation};
 use housecat_core::Scene;
-use housecat_physics::{Description, Options, Pose, Shape};
+use housecat_physics::{Description, Options, Shape};
 
 /// A file, as far as its bodies go.
 pub(super) struct World {
     pub description: Description,
     pub scene: Scene,
-    /// For each joint, the clamp on the sum of the forces of its actuators.
-    pub joint_clamps: Vec<(Place, Option<[f64; 2]>)>,
+    /// For each joint, what its description does not hold.
+    pub extras: Vec<joint::Extra>,
 }
 
 /// Completes names and masses, and places cameras and lights.
@@ -32,11 +31,7 @@ pub(super) fn build(
     context.names.complete("site", sites.iter_mut().map(|site| &mut site.name));
     still_planes(&parts)?;
     inertia::settle(&mut parts, &context.compiler)?;
-    let mut poses: Vec<Pose> = Vec::new();
-    for part in &parts {
-        let parent = poses.get(part.body.parent).copied().unwrap_or_default();
-        poses.push(parent * part.body.pose);
-    }
+    let poses = reference_poses(parts.iter().map(|part| &part.body));
     let names: Vec<String> = parts.iter().map(|part| part.body.name.clone()).collect();
     let find_target = |(name, element): &(String, Element)| {
         let field = format!("line {}: <{} target>", element.place.line, element.tag);
@@ -69,14 +64,14 @@ pub(super) fn build(
         (light.position, light.direction) = (single(position), single(direction));
         scene.lights.push(light);
     }
-    let (mut bodies, mut joint_clamps) = (Vec::new(), Vec::new());
+    let (mut bodies, mut extras) = (Vec::new(), Vec::new());
     for part in parts {
         bodies.push(part.body);
         scene.shapes.extend(part.shapes);
-        joint_clamps.extend(part.clamps);
+        extras.extend(part.extras);
     }
     scene.bodies = names;
-    let description = Description {
+    let mut description = Description {
         options,
         bodies,
         sites,
@@ -86,7 +81,23 @@ pub(super) fn build(
         excludes: Vec::new(),
         pairs: Vec::new(),
     };
-    Ok(World { description, scene, joint_clamps })
+    spring_dampers(&mut description, &extras)?;
+    Ok(World { description, scene, extras })
+}
+
+/// Fills in the springs and dampers that are given by how the joints are to swing.
+fn spring_dampers(description: &mut Description, extras: &[joint::Extra]) -> Result<(), SimError> {
+    let given = |extra: &joint::Extra| extra.spring_damper.iter().all(|&value| value > 0.0);
+    let Some(first) = extras.iter().find(|extra| given(extra)) else { return Ok(()) };
+    let model = inertia::mobilities(description).map_err(|error| first.place.wrong(error))?;
+    let joints = description.bodies.iter_mut().flat_map(|body| &mut body.joints);
+    for (index, (joint, extra)) in joints.zip(extras).enumerate().filter(|(_, (_, e))| given(e)) {
+        let [seconds, ratio] = extra.spring_damper;
+        let inertia = 1.0 / model.joint_mobility(index);
+        joint.stiffness = inertia / (seconds * seconds * ratio * ratio);
+        joint.damping = 2.0 * inertia / seconds;
+    }
+    Ok(())
 }
 
 /// Gives names to bodies, joints and geoms that have none.
