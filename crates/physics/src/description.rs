@@ -323,8 +323,6 @@ pub struct Tendon {
     pub rest: Option<[f64; 2]>,
     /// Viscous damping.
     pub damping: f64,
-    /// Inertia of its motion along itself.
-    pub armature: f64,
 }
 
 /// What an equality constraint ties together.

@@ -9,7 +9,7 @@ use housecat_core::{
     ResetOptions, Scene, Seed, Snapshot, Spaces, State, TaskKind, Transition,
 };
 use housecat_render::Renderer;
-use rapier3d::pipeline::PhysicsPipeline;
+use housecat_physics::Workspace;
 use std::sync::Arc;
 
 /// A running world of a [`Sim`](crate::Sim).
@@ -18,7 +18,7 @@ pub struct SimEnv {
     spaces: Spaces,
     renderers: Vec<Renderer>,
     /// Scratch memory of the physics; holds nothing from one step to the next.
-    pipeline: PhysicsPipeline,
+    work: Workspace,
     moment: Moment,
     /// Buffers that every step reuses.
     actions: Vec<f32>,
@@ -55,7 +55,7 @@ impl SimEnv {
         }
         let spaces = Spaces {
             action: ActionSpace {
-                names: inner.machine.drives.iter().map(|drive| drive.name.clone()).collect(),
+                names: inner.machine.action_names(),
             },
             observation: ObservationSpace {
                 state: if view.state { inner.observed_names.clone() } else { Vec::new() },
@@ -71,9 +71,9 @@ impl SimEnv {
                 goal: None,
                 judge: Judge::default(),
             },
-            actions: vec![0.0; inner.machine.drives.len()],
+            actions: vec![0.0; spaces.action.dim()],
             poses: Vec::new(),
-            pipeline: PhysicsPipeline::new(),
+            work: inner.machine.workspace(),
             inner,
             spaces,
             renderers,
@@ -146,7 +146,7 @@ impl Env for SimEnv {
 
     fn poses(&self) -> Vec<Pose> {
         let machine = &self.inner.machine;
-        (0..machine.bodies.len()).map(|body| machine.pose(&self.moment.world, body)).collect()
+        machine.poses(&self.moment.world).collect()
     }
 
     fn task(&self) -> TaskKind {
@@ -166,7 +166,7 @@ impl Env for SimEnv {
         let mut rng = seed.child("reset", 0).rng();
         let joints = start.draw(&mut rng, |joint| machine.coordinate(&machine.pristine, joint));
         self.moment.world = machine.pristine.clone();
-        machine.place(&mut self.moment.world, &joints);
+        machine.place(&mut self.moment.world, &joints, &mut self.work);
         self.begin();
         self.check_finite()?;
         Ok(self.observe())
@@ -176,7 +176,7 @@ impl Env for SimEnv {
         self.prepare(action)?;
         let inner = self.inner.clone();
         let moment = &mut self.moment;
-        inner.machine.advance(&mut moment.world, &mut self.pipeline, &self.actions);
+        inner.machine.advance(&mut moment.world, &mut self.work, &self.actions);
         moment.step += 1;
         self.check_finite()?;
         self.measure();
@@ -208,7 +208,7 @@ impl Env for SimEnv {
         }
         if !self.renderers.is_empty() {
             self.poses.clear();
-            self.poses.extend((0..machine.bodies.len()).map(|body| machine.pose(world, body)));
+            self.poses.extend(machine.poses(world));
         }
         for (renderer, spec) in self.renderers.iter_mut().zip(&self.spaces.observation.images) {
             let mut image = Image::new(spec.width, spec.height);
@@ -248,7 +248,7 @@ impl Env for SimEnv {
             inner: self.inner.clone(),
             spaces,
             renderers: Vec::new(),
-            pipeline: PhysicsPipeline::new(),
+            work: self.inner.machine.workspace(),
             moment: self.moment.clone(),
             actions: self.actions.clone(),
             poses: Vec::new(),

@@ -4,7 +4,7 @@ use crate::SimError;
 use crate::error::find;
 use crate::spec;
 use crate::world::{Machine, World};
-use rapier3d_mjcf::mjcf_rs::Model;
+use housecat_physics::JointKind;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -15,10 +15,14 @@ pub(crate) enum Feature {
     Rate(usize),
     Cos(usize),
     Sin(usize),
-    /// A coordinate of a point fixed to a body.
-    Point {
+    /// A coordinate of a body's origin.
+    Body {
         body: usize,
-        local: [f32; 3],
+        axis: usize,
+    },
+    /// A coordinate of a site.
+    Site {
+        site: usize,
         axis: usize,
     },
 }
@@ -27,13 +31,12 @@ impl Feature {
     /// Its value now.
     pub(crate) fn measure(self, machine: &Machine, world: &World) -> f64 {
         match self {
-            Self::Joint(joint) => f64::from(machine.coordinate(world, joint)),
-            Self::Rate(joint) => f64::from(machine.rate(world, joint)),
-            Self::Cos(joint) => f64::from(machine.coordinate(world, joint)).cos(),
-            Self::Sin(joint) => f64::from(machine.coordinate(world, joint)).sin(),
-            Self::Point { body, local, axis } => {
-                f64::from(machine.pose(world, body).transform(local)[axis])
-            }
+            Self::Joint(joint) => machine.coordinate(world, joint),
+            Self::Rate(joint) => machine.rate(world, joint),
+            Self::Cos(joint) => machine.coordinate(world, joint).cos(),
+            Self::Sin(joint) => machine.coordinate(world, joint).sin(),
+            Self::Body { body, axis } => machine.body_pose(world, body).translation.vector[axis],
+            Self::Site { site, axis } => machine.site_pose(world, site).translation.vector[axis],
         }
     }
 }
@@ -42,7 +45,6 @@ impl Feature {
 pub(crate) fn resolve(
     path: &Path,
     features: &BTreeMap<String, spec::Feature>,
-    model: &Model,
     machine: &Machine,
 ) -> Result<BTreeMap<String, Feature>, SimError> {
     let one = |name: &str, feature: &spec::Feature| {
@@ -58,7 +60,7 @@ pub(crate) fn resolve(
         };
         let hinge = |name: &str| {
             let index = joint(name)?;
-            if machine.joints[index].hinge {
+            if machine.joints[index].kind == JointKind::Hinge {
                 return Ok(index);
             }
             Err(SimError::Field {
@@ -75,19 +77,12 @@ pub(crate) fn resolve(
             spec::Feature::Cos { joint: name } => Feature::Cos(hinge(name)?),
             spec::Feature::Sin { joint: name } => Feature::Sin(hinge(name)?),
             spec::Feature::Body { body, axis } => {
-                let names = model.bodies.iter();
-                let names = names.map(|entry| entry.body.name.as_deref().unwrap_or_default());
-                let body = find(path, &field, "body", body, names)?;
-                Feature::Point { body, local: [0.0; 3], axis: *axis as usize }
+                let names = machine.body_names.iter().map(String::as_str);
+                Feature::Body { body: find(path, &field, "body", body, names)?, axis: *axis as usize }
             }
             spec::Feature::Site { site, axis } => {
-                let sites: Vec<_> = (model.bodies.iter().enumerate())
-                    .flat_map(|(body, entry)| entry.body.sites.iter().map(move |site| (body, site)))
-                    .collect();
-                let names = sites.iter().map(|(_, site)| site.name.as_deref().unwrap_or_default());
-                let (body, site) = sites[find(path, &field, "site", site, names)?];
-                let local = site.pose.translation.to_array().map(|value| value as f32);
-                Feature::Point { body, local, axis: *axis as usize }
+                let names = machine.site_names.iter().map(String::as_str);
+                Feature::Site { site: find(path, &field, "site", site, names)?, axis: *axis as usize }
             }
         })
     };

@@ -8,12 +8,14 @@
 //! The physics is rapier's, with the joints as multibody joints, in `f32`. The same seed and actions
 //! give the same bits, and so does a restored snapshot.
 
+mod action;
 mod assembly;
+mod bare;
 mod env;
 mod error;
 mod feature;
-mod mjcf;
 mod resolver;
+mod scene_file;
 mod scripted;
 mod sim;
 mod spec;

@@ -40,14 +40,10 @@ impl Resolver<'_> {
         self.find(field, "joint", name, self.machine.joints.iter().map(|joint| joint.name.as_str()))
     }
 
-    /// Index of an actuator.
+    /// Index of an actuator in the action.
     pub(crate) fn drive(&self, field: &str, name: &str) -> Result<usize, SimError> {
-        self.find(
-            field,
-            "actuator",
-            name,
-            self.machine.drives.iter().map(|drive| drive.name.as_str()),
-        )
+        let names = self.machine.action_names();
+        self.find(field, "actuator", name, names.iter().map(String::as_str))
     }
 
     /// Index among any names.

@@ -30,7 +30,7 @@ impl Script {
     pub(crate) fn new(spec: &spec::Scripted, names: &Resolver) -> Result<Self, SimError> {
         let features = names.states("scripted.features", &spec.features)?;
         let count = features.len();
-        if count != names.machine.drives.len() || spec.waypoints.len() != count {
+        if count != names.machine.action_names().len() || spec.waypoints.len() != count {
             return names
                 .wrong("scripted", "needs one feature and one list of intervals an actuator");
         }

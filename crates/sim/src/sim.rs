@@ -1,17 +1,19 @@
 //! Sims: folders, loaded and checked.
 
 use crate::assembly;
+use crate::bare;
 use crate::env::SimEnv;
 use crate::error::{SimError, find, suggestions};
 use crate::feature::{self, Feature};
-use crate::mjcf;
 use crate::resolver::Resolver;
+use crate::scene_file::{self, SceneFile};
 use crate::scripted::{Script, Scripted};
-use crate::spec::{self, Spec, Time};
+use crate::spec::{self, Base, Spec, Time};
 use crate::start::Start;
 use crate::task::Task;
 use crate::world::Machine;
 use housecat_core::{ImageSpec, Scene};
+use housecat_physics::Options;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,23 +73,52 @@ const SCENE: &str = "scene.xml";
 const SPEC: &str = "sim.toml";
 
 impl Sim {
-    /// Loads `scene.xml` and `sim.toml` of a folder; the folder's name is the sim's.
+    /// Loads a folder with a `sim.toml` and its scene, or a bare MJCF or URDF file with defaults
+    /// (module `bare`). The folder's or file's name is the sim's.
     ///
     /// # Errors
     /// Anything that could not be honoured to the letter, with the file, the place and the fix.
-    pub fn load(folder: &Path) -> Result<Self, SimError> {
+    pub fn load(path: &Path) -> Result<Self, SimError> {
+        if path.is_file() && path.file_name().is_none_or(|name| name != SPEC) {
+            let file = scene_file::read(path, false)?;
+            let spec = bare::spec(&file);
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let folder = path.parent().unwrap_or(Path::new("."));
+            return Self::build(name, folder, path, path, spec, file);
+        }
+        let folder = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
         let path = folder.join(SPEC);
         let text = std::fs::read_to_string(&path)
             .map_err(|source| SimError::Read { path: path.clone(), source })?;
         let spec: Spec = toml::from_str(&text)
             .map_err(|source| SimError::Toml { path: path.clone(), source: Box::new(source) })?;
         check_numbers(&path, &spec)?;
-        let scene_path = folder.join(SCENE);
-        let file = mjcf::read(&scene_path)?;
-        let machine = assembly::machine(&scene_path, &file, &spec.time, &spec.solver)?;
-        let features = feature::resolve(&path, &spec.features, &file.model, &machine)?;
+        let scene_path = folder.join(spec.scene.as_deref().unwrap_or(SCENE));
+        let file = scene_file::read(&scene_path, spec.base == Base::Free)?;
+        let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = resolved.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self::build(name, folder, &path, &scene_path, spec, file)
+    }
+
+    /// Checks a spec against its scene.
+    fn build(
+        name: String,
+        folder: &Path,
+        path: &Path,
+        scene_path: &Path,
+        spec: Spec,
+        file: SceneFile,
+    ) -> Result<Self, SimError> {
+        let options = Options {
+            timestep: 1.0 / f64::from(spec.time.physics_hz),
+            ..file.description.options
+        };
+        let substeps = (spec.time.physics_hz / spec.time.control_hz) as usize;
+        let commands = spec.action.commands(path, &file.description)?;
+        let machine = assembly::machine(scene_path, &file, options, substeps, commands)?;
+        let features = feature::resolve(path, &spec.features, &machine)?;
         let names = Resolver {
-            path: &path,
+            path,
             features: &features,
             privileged: &spec.privileged,
             machine: &machine,
@@ -119,13 +150,11 @@ impl Sim {
             Ok::<_, SimError>([coordinate(&track.x)?, coordinate(&track.y)?, coordinate(&track.z)?])
         });
         let track = track.transpose()?;
-        let notices = file.notices.clone();
-        let scene = assembly::scene(&scene_path, file)?;
+        let SceneFile { scene, notices, .. } = file;
         let cameras = scene.cameras.iter().map(|camera| camera.name.as_str());
-        find(&path, "observation.camera", "camera", &spec.observation.camera, cameras)?;
-        let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        find(path, "observation.camera", "camera", &spec.observation.camera, cameras)?;
         Ok(Self(Arc::new(Inner {
-            name: resolved.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            name,
             folder: folder.to_owned(),
             description: spec.description,
             notices,
@@ -248,12 +277,6 @@ fn check_numbers(path: &Path, spec: &Spec) -> Result<(), SimError> {
     }
     if max_steps == 0 {
         return wrong("time.max_steps", "must be at least 1".to_owned());
-    }
-    if spec.solver.iterations == 0 {
-        return wrong("solver.iterations", "must be at least 1".to_owned());
-    }
-    if !(spec.solver.prediction.is_finite() && spec.solver.prediction >= 0.0) {
-        return wrong("solver.prediction", "must be a length in metres".to_owned());
     }
     if spec.privileged.is_empty() {
         return wrong(

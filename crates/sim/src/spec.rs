@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 pub(crate) struct Spec {
     /// One line for people.
     pub description: String,
+    /// The scene file, if it is not `scene.xml`: MJCF or URDF.
+    pub scene: Option<String>,
+    /// Whether the base of a URDF robot is fixed to the world.
+    #[serde(default)]
+    pub base: Base,
     /// Features that make up the privileged state.
     pub privileged: Vec<String>,
     pub time: Time,
-    pub solver: Solver,
     pub observation: Observation,
     #[serde(default)]
     pub action: Action,
@@ -64,18 +68,15 @@ pub(crate) struct Time {
     pub max_steps: usize,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Solver {
-    /// Rapier's solver iterations; each is a small step of its own.
-    pub iterations: usize,
-    /// Metres at which contacts are foreseen; should exceed the way of a physics step.
-    #[serde(default = "default_prediction")]
-    pub prediction: f32,
-}
-
-fn default_prediction() -> f32 {
-    0.002
+/// How the base of a URDF robot is held; MJCF says so itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Base {
+    /// Fixed to the world.
+    #[default]
+    Fixed,
+    /// It moves freely.
+    Free,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -94,6 +95,12 @@ pub(crate) struct Observation {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Action {
+    /// Actuators whose action is a step from where they are: the length of one, in the actuator's units.
+    #[serde(default)]
+    pub relative: BTreeMap<String, f64>,
+    /// Actuators that are no part of the action, and their constant controls.
+    #[serde(default)]
+    pub hold: BTreeMap<String, f64>,
     /// Groups of actuators whose action vector is shortened to unit length.
     #[serde(default)]
     pub unit_ball: Vec<Vec<String>>,

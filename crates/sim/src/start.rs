@@ -3,6 +3,7 @@
 use crate::SimError;
 use crate::resolver::Resolver;
 use crate::spec::Spread;
+use crate::world::Placement;
 use housecat_core::Rng;
 use std::collections::BTreeMap;
 
@@ -30,16 +31,16 @@ impl Start {
         Ok(Self(joints))
     }
 
-    /// Draws `(joint, coordinate, rate)` for each; `at` gives the coordinate in the scene.
-    pub(crate) fn draw(&self, rng: &mut Rng, at: impl Fn(usize) -> f32) -> Vec<(usize, f32, f32)> {
+    /// Draws a placement for each; `at` gives the coordinate in the scene.
+    pub(crate) fn draw(&self, rng: &mut Rng, at: impl Fn(usize) -> f64) -> Vec<Placement> {
         self.0
             .iter()
             .map(|(joint, spread)| {
-                let position = match spread.position.is_empty() {
+                let coordinate = match spread.position.is_empty() {
                     true => at(*joint),
-                    false => draw(&spread.position, rng) as f32,
+                    false => draw(&spread.position, rng),
                 };
-                (*joint, position, draw(&spread.velocity, rng) as f32)
+                Placement::Joint { joint: *joint, coordinate, rate: draw(&spread.velocity, rng) }
             })
             .collect()
     }

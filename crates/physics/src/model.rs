@@ -1,0 +1,604 @@
+//! A description, compiled: the constants of the dynamics.
+
+use crate::collide::{self, Collider, Pair};
+use crate::{
+    Actuator, Body, Description, Inertia, Joint, JointKind, Mat3, Options, Path, PhysicsError,
+    Pose, Softness, State, Tie, Vec3, Workspace, inertia,
+};
+use nalgebra::{Isometry3, Quaternion, UnitQuaternion};
+use std::ops::Range;
+
+/// No degree of freedom.
+pub(crate) const NONE: usize = usize::MAX;
+
+/// A world that can be stepped. Immutable; shared by all its states.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) options: Options,
+    pub(crate) links: Vec<Link>,
+    pub(crate) joints: Vec<Motor>,
+    pub(crate) dofs: Vec<Dof>,
+    pub(crate) colliders: Vec<Collider>,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) sites: Vec<(usize, Pose)>,
+    pub(crate) tendons: Vec<Cord>,
+    pub(crate) ties: Vec<Bond>,
+    pub(crate) actuators: Vec<Actuator>,
+    /// Index of each actuator's activation, or `NONE`.
+    pub(crate) activations: Vec<usize>,
+    pub(crate) initial: State,
+    /// Mean diagonal of the mass matrix at the initial position; scales the solver's tolerance.
+    pub(crate) mean_inertia: f64,
+    pub(crate) damped: bool,
+    pub(crate) in_fluid: bool,
+    /// Indices of the limited joints, those with dry friction, and those with springs.
+    pub(crate) limited: Vec<usize>,
+    pub(crate) rough: Vec<usize>,
+    pub(crate) sprung: Vec<usize>,
+}
+
+/// A body.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub parent: usize,
+    pub pose: Pose,
+    pub joints: Range<usize>,
+    pub dofs: Range<usize>,
+    /// The last degree of freedom that moves it, or `NONE`.
+    pub last_dof: usize,
+    /// The body it is rigidly attached to: the next one up that has joints; 0 for what never moves.
+    pub weld: usize,
+    pub mass: f64,
+    pub centre: Vec3,
+    /// About the centre of mass, in the body's axes.
+    pub tensor: Mat3,
+    /// Translational and rotational inverse inertia at the initial position.
+    pub mobility: [f64; 2],
+    pub gravity_compensation: f64,
+}
+
+/// A joint.
+#[derive(Debug)]
+pub(crate) struct Motor {
+    pub kind: JointKind,
+    pub anchor: Vec3,
+    pub axis: Vec3,
+    pub reference: f64,
+    pub stiffness: f64,
+    pub rest: f64,
+    pub friction_softness: Softness,
+    pub limit: Option<[f64; 2]>,
+    pub margin: f64,
+    pub limit_softness: Softness,
+    /// Where its coordinates begin.
+    pub position: usize,
+    /// Its first degree of freedom.
+    pub dof: usize,
+}
+
+impl Motor {
+    pub fn dofs(&self) -> Range<usize> {
+        self.dof..self.dof + degrees(self.kind)
+    }
+}
+
+/// A degree of freedom.
+#[derive(Debug)]
+pub(crate) struct Dof {
+    pub parent: usize,
+    pub body: usize,
+    pub armature: f64,
+    pub damping: f64,
+    pub friction_loss: f64,
+    /// Inverse inertia at the initial position.
+    pub mobility: f64,
+}
+
+/// A tendon.
+#[derive(Debug)]
+pub(crate) struct Cord {
+    pub path: Path,
+    pub limit: Option<[f64; 2]>,
+    pub margin: f64,
+    pub limit_softness: Softness,
+    pub friction_loss: f64,
+    pub friction_softness: Softness,
+    pub stiffness: f64,
+    pub rest: [f64; 2],
+    pub damping: f64,
+    /// Length at the initial position.
+    pub initial: f64,
+    pub mobility: f64,
+}
+
+/// An equality constraint whose geometry is fixed.
+#[derive(Debug)]
+pub(crate) struct Bond {
+    pub kind: BondKind,
+    pub softness: Softness,
+}
+
+#[derive(Debug)]
+pub(crate) enum BondKind {
+    /// Points of two bodies coincide.
+    Connect {
+        bodies: [usize; 2],
+        anchors: [Vec3; 2],
+    },
+    /// Frames of two bodies coincide: `pose` in the first at `anchor` of the second.
+    Weld {
+        bodies: [usize; 2],
+        anchors: [Vec3; 2],
+        turn: UnitQuaternion<f64>,
+        torque_scale: f64,
+    },
+    Joints {
+        follower: usize,
+        leader: Option<usize>,
+        polynomial: [f64; 5],
+    },
+    Tendons {
+        follower: usize,
+        leader: Option<usize>,
+        polynomial: [f64; 5],
+    },
+}
+
+/// Velocities of a joint.
+pub(crate) fn degrees(kind: JointKind) -> usize {
+    match kind {
+        JointKind::Free => 6,
+        JointKind::Ball => 3,
+        JointKind::Slide | JointKind::Hinge => 1,
+    }
+}
+
+/// Reads a unit quaternion stored w x y z.
+pub(crate) fn quaternion(q: &[f64]) -> UnitQuaternion<f64> {
+    UnitQuaternion::new_unchecked(Quaternion::new(q[0], q[1], q[2], q[3]))
+}
+
+/// Stores one.
+pub(crate) fn store(q: &UnitQuaternion<f64>, at: &mut [f64]) {
+    at.copy_from_slice(&[q.w, q.i, q.j, q.k]);
+}
+
+impl Model {
+    /// Compiles a description.
+    ///
+    /// # Errors
+    /// A moving body without mass or inertia, an index or number out of range, a flat mesh.
+    pub fn new(description: &Description) -> Result<Self, PhysicsError> {
+        let mut links: Vec<Link> = Vec::with_capacity(description.bodies.len());
+        let (mut joints, mut dofs, mut position) = (Vec::new(), Vec::<Dof>::new(), Vec::new());
+        check_options(&description.options)?;
+        for (index, body) in description.bodies.iter().enumerate() {
+            let parent = body.parent;
+            if parent >= index.max(1) {
+                return Err(value(&body.name, "its parent must come before it"));
+            }
+            let (first_joint, first_dof) = (joints.len(), dofs.len());
+            let mut last = if index == 0 { NONE } else { links[parent].last_dof };
+            for joint in &body.joints {
+                check_joint(body, joint, index, parent)?;
+                let dof = dofs.len();
+                joints.push(Motor {
+                    kind: joint.kind,
+                    anchor: joint.anchor,
+                    axis: joint.axis,
+                    reference: joint.reference,
+                    stiffness: joint.stiffness,
+                    rest: joint.rest,
+                    friction_softness: joint.friction_softness,
+                    limit: joint.limit.filter(|_| description.options.limits),
+                    margin: joint.margin,
+                    limit_softness: joint.limit_softness,
+                    position: position.len(),
+                    dof,
+                });
+                match joint.kind {
+                    JointKind::Free => {
+                        let at = &body.pose.translation.vector;
+                        position.extend_from_slice(&[at.x, at.y, at.z, 1.0, 0.0, 0.0, 0.0]);
+                        let start = position.len() - 4;
+                        store(&body.pose.rotation, &mut position[start..]);
+                    }
+                    JointKind::Ball => position.extend_from_slice(&[1.0, 0.0, 0.0, 0.0]),
+                    JointKind::Slide | JointKind::Hinge => position.push(joint.reference),
+                }
+                for _ in 0..degrees(joint.kind) {
+                    dofs.push(Dof {
+                        parent: last,
+                        body: index,
+                        armature: joint.armature,
+                        damping: joint.damping,
+                        friction_loss: joint.friction_loss,
+                        mobility: 0.0,
+                    });
+                    last = dofs.len() - 1;
+                }
+            }
+            let (mass, centre, tensor) = inertia::of_body(body)?;
+            let weld = match index {
+                0 => 0,
+                _ if body.joints.is_empty() => links[parent].weld,
+                _ => index,
+            };
+            links.push(Link {
+                parent,
+                pose: body.pose,
+                joints: first_joint..joints.len(),
+                dofs: first_dof..dofs.len(),
+                last_dof: last,
+                weld,
+                mass,
+                centre,
+                tensor,
+                mobility: [0.0; 2],
+                gravity_compensation: body.gravity_compensation,
+            });
+        }
+        check_masses(description, &links)?;
+        let (colliders, pairs) = collide::compile(description, &links)?;
+        check_indices(description, joints.len())?;
+        let mut activation = 0;
+        let activations = description.actuators.iter().map(|actuator| {
+            if matches!(actuator.dynamics, crate::Activation::None) {
+                return NONE;
+            }
+            activation += 1;
+            activation - 1
+        });
+        let activations = activations.collect();
+        let indices = |wanted: &dyn Fn(&Motor) -> bool| {
+            (0..joints.len()).filter(|&joint| wanted(&joints[joint])).collect::<Vec<_>>()
+        };
+        let (limited, sprung, rough) = (
+            indices(&|joint| joint.limit.is_some()),
+            indices(&|joint| joint.stiffness != 0.0),
+            indices(&|joint| dofs[joint.dof].friction_loss > 0.0),
+        );
+        let mut model = Self {
+            options: description.options,
+            damped: dofs.iter().any(|dof| dof.damping != 0.0),
+            in_fluid: description.options.density > 0.0 || description.options.viscosity > 0.0,
+            initial: State {
+                position,
+                velocity: vec![0.0; dofs.len()],
+                activation: vec![0.0; activation],
+                control: vec![0.0; description.actuators.len()],
+                warm: vec![0.0; dofs.len()],
+                time: 0.0,
+            },
+            links,
+            joints,
+            dofs,
+            colliders,
+            pairs,
+            sites: description.sites.iter().map(|site| (site.body, site.pose)).collect(),
+            tendons: Vec::new(),
+            ties: Vec::new(),
+            actuators: description.actuators.clone(),
+            activations,
+            mean_inertia: 1.0,
+            limited,
+            rough,
+            sprung,
+        };
+        model.tendons = description
+            .tendons
+            .iter()
+            .map(|tendon| Cord {
+                path: tendon.path.clone(),
+                limit: tendon.limit.filter(|_| description.options.limits),
+                margin: tendon.margin,
+                limit_softness: tendon.limit_softness,
+                friction_loss: tendon.friction_loss,
+                friction_softness: tendon.friction_softness,
+                stiffness: tendon.stiffness,
+                rest: tendon.rest.unwrap_or([f64::NAN; 2]),
+                damping: tendon.damping,
+                initial: 0.0,
+                mobility: 0.0,
+            })
+            .collect();
+        model.measure_initial(description)?;
+        Ok(model)
+    }
+
+    /// What depends on the initial position: mobilities, lengths, and the geometry of the bonds.
+    fn measure_initial(&mut self, description: &Description) -> Result<(), PhysicsError> {
+        let mut work = Workspace::new(self);
+        let state = self.initial.clone();
+        self.kinematics(&state, &mut work);
+        self.mass_matrix(&mut work);
+        let degrees = self.dofs.len();
+        if let Some(dof) = (0..degrees).find(|&dof| !(0.0..1e15).contains(&work.pivots[dof])) {
+            let body = description.bodies[self.dofs[dof].body].name.clone();
+            return Err(PhysicsError::Massless { body, what: "inertia" });
+        }
+        self.mean_inertia = (0..degrees).map(|dof| work.mass[dof * degrees + dof]).sum::<f64>()
+            / degrees.max(1) as f64;
+        // The inverse mass matrix, column by column.
+        let mut inverse = vec![0.0; degrees * degrees];
+        for dof in 0..degrees {
+            let column = &mut inverse[dof * degrees..][..degrees];
+            column[dof] = 1.0;
+            self.solve_mass(&work, column);
+        }
+        for joint in &self.joints {
+            let own = |range: Range<usize>| {
+                let count = range.len() as f64;
+                range.map(|dof| inverse[dof * degrees + dof]).sum::<f64>() / count
+            };
+            let spread = match joint.kind {
+                JointKind::Free => {
+                    vec![own(joint.dof..joint.dof + 3), own(joint.dof + 3..joint.dof + 6)]
+                }
+                _ => vec![own(joint.dofs())],
+            };
+            for (offset, dof) in joint.dofs().enumerate() {
+                self.dofs[dof].mobility = spread[(offset / 3).min(spread.len() - 1)];
+            }
+        }
+        let quadratic = |row: &[f64]| -> f64 {
+            let product = |dof: usize| -> f64 {
+                (0..degrees).map(|other| inverse[dof * degrees + other] * row[other]).sum()
+            };
+            (0..degrees).filter(|&dof| row[dof] != 0.0).map(|dof| row[dof] * product(dof)).sum()
+        };
+        for index in 1..self.links.len() {
+            let link = &self.links[index];
+            if link.weld == 0 {
+                continue;
+            }
+            let centre = work.centres[index];
+            let mut mobility = [0.0; 2];
+            for axis in 0..3 {
+                let mut rows = [vec![0.0; degrees], vec![0.0; degrees]];
+                let mut dof = link.last_dof;
+                while dof != NONE {
+                    rows[0][dof] = work.motions[dof].at(&centre)[axis];
+                    rows[1][dof] = work.motions[dof].turn[axis];
+                    dof = self.dofs[dof].parent;
+                }
+                for kind in 0..2 {
+                    mobility[kind] += quadratic(&rows[kind]) / 3.0;
+                }
+            }
+            // A body that can only turn about its centre, or only shift, counts as equally mobile both ways.
+            if mobility[0] < 1e-15 {
+                mobility[0] = mobility[1];
+            } else if mobility[1] < 1e-15 {
+                mobility[1] = mobility[0];
+            }
+            self.links[index].mobility = mobility;
+        }
+        self.measure_tendons(&state, &mut work);
+        for index in 0..self.tendons.len() {
+            let (length, mobility) = (work.lengths[index], quadratic(work.tendon_row(index)));
+            let tendon = &mut self.tendons[index];
+            (tendon.initial, tendon.mobility) = (length, mobility);
+            if tendon.rest[0].is_nan() {
+                tendon.rest = [length; 2];
+            }
+        }
+        for equality in &description.equalities {
+            let pose = |body: usize| work.poses[body];
+            let local =
+                |body: usize, point: Vec3| pose(body).inverse_transform_point(&point.into()).coords;
+            let kind = match &equality.tie {
+                Tie::Connect { bodies, anchor } => {
+                    let point = pose(bodies[0]).transform_point(&(*anchor).into()).coords;
+                    BondKind::Connect {
+                        bodies: *bodies,
+                        anchors: [*anchor, local(bodies[1], point)],
+                    }
+                }
+                Tie::ConnectSites { sites } => {
+                    let side = |k: usize| self.sites[sites[k]];
+                    BondKind::Connect {
+                        bodies: [side(0).0, side(1).0],
+                        anchors: [side(0).1.translation.vector, side(1).1.translation.vector],
+                    }
+                }
+                Tie::Weld { bodies, pose: relative, anchor, torque_scale } => {
+                    let relative =
+                        relative.unwrap_or_else(|| pose(bodies[0]).inv_mul(&pose(bodies[1])));
+                    BondKind::Weld {
+                        bodies: *bodies,
+                        anchors: [relative.transform_point(&(*anchor).into()).coords, *anchor],
+                        turn: relative.rotation,
+                        torque_scale: *torque_scale,
+                    }
+                }
+                Tie::Joints { follower, leader, polynomial } => {
+                    let (follower, leader, polynomial) = (*follower, *leader, *polynomial);
+                    BondKind::Joints { follower, leader, polynomial }
+                }
+                Tie::Tendons { follower, leader, polynomial } => {
+                    let (follower, leader, polynomial) = (*follower, *leader, *polynomial);
+                    BondKind::Tendons { follower, leader, polynomial }
+                }
+            };
+            self.ties.push(Bond { kind, softness: equality.softness });
+        }
+        Ok(())
+    }
+
+    /// The state that the description begins with.
+    pub fn initial(&self) -> &State {
+        &self.initial
+    }
+
+    /// Everything about how time goes on.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Where the coordinates of a joint begin in [`State::position`].
+    pub fn position_index(&self, joint: usize) -> usize {
+        self.joints[joint].position
+    }
+
+    /// The first of a joint's velocities in [`State::velocity`].
+    pub fn velocity_index(&self, joint: usize) -> usize {
+        self.joints[joint].dof
+    }
+
+    /// Number of coordinates and of velocities.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.initial.position.len(), self.dofs.len())
+    }
+
+    /// Whether a body can never move.
+    pub fn is_fixed(&self, body: usize) -> bool {
+        self.links[body].weld == 0
+    }
+}
+
+fn value(item: &str, problem: &str) -> PhysicsError {
+    PhysicsError::Value { item: item.to_owned(), problem: problem.to_owned() }
+}
+
+fn check_options(options: &Options) -> Result<(), PhysicsError> {
+    if !(options.timestep.is_finite() && options.timestep > 0.0) {
+        return Err(value("the time step", "must be a positive number of seconds"));
+    }
+    if !(options.impratio.is_finite() && options.impratio > 0.0) {
+        return Err(value("impratio", "must be positive"));
+    }
+    if !options.gravity.iter().all(|g| g.is_finite()) {
+        return Err(value("gravity", "must be finite"));
+    }
+    Ok(())
+}
+
+fn check_joint(
+    body: &Body,
+    joint: &Joint,
+    index: usize,
+    parent: usize,
+) -> Result<(), PhysicsError> {
+    if index == 0 {
+        return Err(value(&joint.name, "the world cannot have joints"));
+    }
+    if joint.kind == JointKind::Free && (parent != 0 || body.joints.len() != 1) {
+        return Err(value(
+            &joint.name,
+            "a free joint must be the only joint of a body right below the world",
+        ));
+    }
+    let scalar = matches!(joint.kind, JointKind::Slide | JointKind::Hinge);
+    if scalar && (joint.axis.norm() - 1.0).abs() > 1e-6 {
+        return Err(value(&joint.name, "its axis must have unit length"));
+    }
+    let numbers = [joint.armature, joint.damping, joint.stiffness, joint.friction_loss];
+    if numbers.iter().any(|number| !(number.is_finite() && *number >= 0.0)) {
+        return Err(value(
+            &joint.name,
+            "armature, damping, stiffness and frictionloss must be finite and not negative",
+        ));
+    }
+    Ok(())
+}
+
+/// Every body that moves on its own must carry mass, itself or in what is welded to it or hangs on it.
+fn check_masses(description: &Description, links: &[Link]) -> Result<(), PhysicsError> {
+    let mut carried: Vec<bool> = links.iter().map(|link| link.mass > 0.0).collect();
+    for index in (1..links.len()).rev() {
+        let armed = description.bodies[index].joints.iter().all(|joint| joint.armature > 0.0);
+        if !links[index].dofs.is_empty() && !carried[index] && !armed {
+            let body = description.bodies[index].name.clone();
+            return Err(PhysicsError::Massless { body, what: "mass" });
+        }
+        carried[links[index].parent] |= carried[index];
+    }
+    for (body, link) in description.bodies.iter().zip(links) {
+        if let Some(Inertia { mass, tensor, .. }) = &body.inertia
+            && !(mass.is_finite() && *mass >= 0.0 && tensor.iter().all(|x| x.is_finite()))
+        {
+            return Err(value(&body.name, "its mass and inertia must be finite and not negative"));
+        }
+        if !(link.mass.is_finite() && link.tensor.iter().all(|x| x.is_finite())) {
+            return Err(value(&body.name, "its mass or inertia is not finite"));
+        }
+    }
+    Ok(())
+}
+
+/// Every index points to something, and every scalar transmission to a scalar joint.
+fn check_indices(description: &Description, joints: usize) -> Result<(), PhysicsError> {
+    let kinds: Vec<_> =
+        description.bodies.iter().flat_map(|body| body.joints.iter().map(|j| j.kind)).collect();
+    let scalar = |item: &str, joint: usize| match kinds.get(joint) {
+        Some(JointKind::Slide | JointKind::Hinge) => Ok(()),
+        Some(_) => Err(value(item, "needs a slide or hinge joint")),
+        None => Err(value(item, "names a joint that does not exist")),
+    };
+    let below = |item: &str, index: usize, count: usize, what: &str| {
+        if index < count {
+            Ok(())
+        } else {
+            Err(value(item, &format!("names a {what} that does not exist")))
+        }
+    };
+    let (bodies, sites, tendons) =
+        (description.bodies.len(), description.sites.len(), description.tendons.len());
+    for site in &description.sites {
+        below(&site.name, site.body, bodies, "body")?;
+    }
+    for tendon in &description.tendons {
+        match &tendon.path {
+            Path::Fixed(terms) => {
+                terms.iter().try_for_each(|&(joint, _)| scalar(&tendon.name, joint))?;
+            }
+            Path::Spatial(strands) => {
+                for strand in strands {
+                    strand.sites.iter().try_for_each(|&s| below(&tendon.name, s, sites, "site"))?;
+                    if strand.divisor.is_nan() || strand.divisor <= 0.0 {
+                        return Err(value(&tendon.name, "a pulley's divisor must be positive"));
+                    }
+                }
+            }
+        }
+    }
+    for actuator in &description.actuators {
+        let name = &actuator.name;
+        match actuator.target {
+            crate::Target::Joint(joint) | crate::Target::JointInParent(joint) => {
+                below(name, joint, joints, "joint")?;
+            }
+            crate::Target::Tendon(tendon) => below(name, tendon, tendons, "tendon")?,
+            crate::Target::Site { site, reference } => {
+                below(name, site, sites, "site")?;
+                reference.map_or(Ok(()), |site| below(name, site, sites, "site"))?;
+            }
+        }
+    }
+    for equality in &description.equalities {
+        let item = "an equality constraint";
+        match &equality.tie {
+            Tie::Connect { bodies: pair, .. } | Tie::Weld { bodies: pair, .. } => {
+                pair.iter().try_for_each(|&body| below(item, body, bodies, "body"))?;
+            }
+            Tie::ConnectSites { sites: pair } => {
+                pair.iter().try_for_each(|&site| below(item, site, sites, "site"))?;
+            }
+            Tie::Joints { follower, leader, .. } => {
+                scalar(item, *follower)?;
+                leader.map_or(Ok(()), |joint| scalar(item, joint))?;
+            }
+            Tie::Tendons { follower, leader, .. } => {
+                below(item, *follower, tendons, "tendon")?;
+                leader.map_or(Ok(()), |tendon| below(item, tendon, tendons, "tendon"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The identity.
+pub(crate) fn still() -> Pose {
+    Isometry3::identity()
+}
