@@ -3,7 +3,7 @@
 
 use crate::scene_file::SceneFile;
 use crate::spec::{
-    Action, Axis, Base, Criterion, Feature, Goal, Observation, Protocols, Spec, Spread, Time, Unit,
+    Action, Axis, Base, Criterion, Feature, Goal, Observation, Protocols, Reset, Spec, Spread, Time, Unit,
 };
 use housecat_physics::JointKind;
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
         unit,
         scale: Some(scale),
         periodic: matches!(unit, Unit::Rad),
+        rotation: None,
         target: None,
     };
     let mut goals = Vec::new();
@@ -96,7 +97,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
         },
         action: Action::default(),
         features,
-        reset,
+        reset: Reset { apart: false, joints: reset },
         evaluation: None,
         goal: goals,
         protocol,

@@ -138,7 +138,7 @@ impl Sim {
         let unit_balls = spec.action.unit_ball.iter().map(ball).collect::<Result<_, _>>()?;
         let task = Task::new(&spec, &names)?;
         let script =
-            spec.scripted.as_ref().map(|script| Script::new(script, &names)).transpose()?;
+            spec.scripted.as_ref().map(|script| Script::new(script, spec.time.control_hz, &names)).transpose()?;
         let coordinate = |value: &spec::Coordinate| match value {
             spec::Coordinate::Fixed(metres) => Ok(Coordinate::Fixed(*metres)),
             spec::Coordinate::Feature(name) => {
