@@ -63,8 +63,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Watch a run, a dataset or a sim in the rerun viewer.
     View(ViewArgs),
-    /// List the sims, or show one.
+    /// List the sims, show one, or check a robot.
     Sims(SimsArgs),
+    /// Simulate a scene by itself: the trajectory and its energy.
+    Simulate(SimulateArgs),
     /// Say what a run, a checkpoint or a dataset holds.
     Inspect(PathArg),
     /// Check every byte of a dataset.
@@ -230,7 +232,7 @@ pub struct BenchArgs {
     /// What to measure.
     #[arg(value_enum)]
     pub what: BenchWhat,
-    /// Sims to measure on [default: all].
+    /// Sims to measure on, by name, folder or scene file [default: all].
     #[arg(value_name = "SIM")]
     pub sims: Vec<String>,
     /// Image sizes, separated by commas.
@@ -264,10 +266,85 @@ pub struct ViewArgs {
 
 /// `housecat sims`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct SimsArgs {
     /// Shows this one in detail.
     #[arg(value_name = "SIM")]
     pub sim: Option<String>,
+    /// Something else to do.
+    #[command(subcommand)]
+    pub command: Option<SimsCommand>,
+}
+
+/// What else can be done with a sim.
+#[derive(Debug, Subcommand)]
+pub enum SimsCommand {
+    /// Try a robot: does it load, what is not honoured, does it stay finite under random action?
+    Check(CheckArgs),
+}
+
+/// `housecat sims check`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat sims check my-robot/            a folder with a sim.toml\n  housecat sims check panda.urdf\n  housecat sims check humanoid.xml --seconds 60"
+)]
+pub struct CheckArgs {
+    /// A sim's name or folder, or a MJCF or URDF file.
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// Simulated seconds under random action.
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+}
+
+/// How velocities become positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IntegratorArg {
+    /// Semi-implicit Euler, joint damping implicit.
+    Euler,
+    /// Semi-implicit Euler, all velocity-dependent forces implicit.
+    Implicitfast,
+    /// Runge and Kutta's classical method of fourth order.
+    Rk4,
+}
+
+/// `housecat simulate`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat simulate pendulum.xml --steps 1000 --qpos 1.5\n  housecat simulate arm.urdf --steps 500 --timestep 0.002 --json\n  \
+    housecat simulate scene.xml --states states.json --json     one step from each of many states"
+)]
+pub struct SimulateArgs {
+    /// A MJCF or URDF file.
+    #[arg(value_name = "SCENE")]
+    pub scene: PathBuf,
+    /// Physics steps.
+    #[arg(long, default_value_t = 1000)]
+    pub steps: usize,
+    /// Seconds in a step [default: the scene's].
+    #[arg(long, value_name = "SECONDS")]
+    pub timestep: Option<f64>,
+    /// Integrator [default: the scene's].
+    #[arg(long, value_enum)]
+    pub integrator: Option<IntegratorArg>,
+    /// Joint coordinates to begin with, in MuJoCo's layout, separated by commas.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "NUMBERS")]
+    pub qpos: Option<Vec<f64>>,
+    /// Joint velocities to begin with.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "NUMBERS")]
+    pub qvel: Option<Vec<f64>>,
+    /// Controls, constant.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "NUMBERS")]
+    pub ctrl: Option<Vec<f64>>,
+    /// Records every so many steps.
+    #[arg(long, default_value_t = 1, value_name = "STEPS")]
+    pub every: usize,
+    /// A file with a list of {"qpos", "qvel", "act", "ctrl"}: prints each one's accelerations and next state.
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["qpos", "qvel", "ctrl"])]
+    pub states: Option<PathBuf>,
+    /// Lets the base of a URDF robot move freely.
+    #[arg(long)]
+    pub free_base: bool,
 }
 
 /// A path.

@@ -38,6 +38,7 @@ fn main() {
         Command::Bench(args) => command::bench::run(&session, &args),
         Command::View(args) => command::view::run(&session, &args),
         Command::Sims(args) => command::sims::run(&session, &args),
+        Command::Simulate(args) => command::simulate::run(&session, &args),
         Command::Inspect(args) => command::inspect::run(&session, &args),
         Command::Verify(args) => command::maintain::verify(&session, &args),
         Command::Repair(args) => command::maintain::repair(&session, &args),

@@ -40,22 +40,29 @@ pub fn root() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If there is no such sim or it does not load.
 pub fn load(name: &str) -> anyhow::Result<Sim> {
-    let path = Path::new(name);
-    let sim = if path.join("sim.toml").is_file() || name.contains('/') {
-        Sim::load(path)?
-    } else {
-        let root = root()?;
-        Sim::find(&root, name).map_err(|error| match error {
-            SimError::UnknownSim { .. } => {
-                anyhow!("{error}; if it is elsewhere, give its folder's path or set HOUSECAT_SIMS to the folder that holds it")
-            }
-            other => other.into(),
-        })?
-    };
+    let sim = load_quietly(name)?;
     for notice in sim.notices() {
         tracing::warn!("{}: {notice}", sim.name());
     }
     Ok(sim)
+}
+
+/// The same, without telling.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_quietly(name: &str) -> anyhow::Result<Sim> {
+    let path = Path::new(name);
+    if path.join("sim.toml").is_file() || path.is_file() || name.contains('/') {
+        return Ok(Sim::load(path)?);
+    }
+    let root = root()?;
+    Sim::find(&root, name).map_err(|error| match error {
+        SimError::UnknownSim { .. } => {
+            anyhow!("{error}; if it is elsewhere, give its folder's path or set HOUSECAT_SIMS to the folder that holds it")
+        }
+        other => other.into(),
+    })
 }
 
 /// Names and folders of all sims.

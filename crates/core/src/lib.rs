@@ -17,6 +17,7 @@ mod rollout;
 mod scene;
 mod seed;
 mod space;
+mod texture;
 
 pub use control::Interrupt;
 pub use env::{
@@ -24,10 +25,11 @@ pub use env::{
     Transition,
 };
 pub use episode::{Episode, Experience, Frame};
-pub use observation::{Image, Observation};
+pub use observation::{DepthImage, Image, Observation, SegmentationImage};
 pub use policy::{Actor, Decision, IterationTrace, PlanTrace, Policy};
 pub use recorder::{EpisodeHeader, EpisodeSummary, NoRecorder, Recorder, StepRecord};
 pub use rollout::{RolloutOptions, rollout};
 pub use scene::{Camera, Geometry, Light, Pose, Scene, Shape};
 pub use seed::{Rng, Seed};
 pub use space::{ActionSpace, ImageSpec, ObservationSpace, Spaces};
+pub use texture::{Mark, Texture, TextureKind, TextureMap};

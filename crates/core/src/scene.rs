@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::{Texture, TextureMap};
+
 /// A rigid transform: rotate, then translate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
@@ -74,6 +76,11 @@ pub enum Geometry {
         /// Radius.
         radius: f32,
     },
+    /// A ball stretched along its axes.
+    Ellipsoid {
+        /// Half the lengths along x, y and z.
+        radii: [f32; 3],
+    },
     /// A cylinder with round ends.
     Capsule {
         /// Radius.
@@ -110,6 +117,8 @@ pub struct Shape {
     pub geometry: Geometry,
     /// Red, green, blue, opacity in [0, 1]. Opacity 0 is not drawn.
     pub rgba: [f32; 4],
+    /// What the colour is multiplied with, if it is not the same everywhere.
+    pub texture: Option<TextureMap>,
 }
 
 /// A pinhole (or orthographic) camera that looks along its own -z with +y up, as in MJCF.
@@ -149,6 +158,8 @@ pub struct Scene {
     pub bodies: Vec<String>,
     /// The shapes.
     pub shapes: Vec<Shape>,
+    /// The textures that shapes may wear.
+    pub textures: Vec<Texture>,
     /// The cameras.
     pub cameras: Vec<Camera>,
     /// The lights.

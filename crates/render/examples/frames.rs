@@ -39,6 +39,7 @@ fn gallery() -> Scene {
         pose,
         geometry,
         rgba: [rgb[0], rgb[1], rgb[2], 1.0],
+        texture: None,
     };
     let x = [1.0, 0.0, 0.0];
     let wedge = Geometry::Mesh {
@@ -100,6 +101,7 @@ fn gallery() -> Scene {
     Scene {
         bodies: vec!["world".into()],
         shapes,
+        textures: Vec::new(),
         cameras: vec![
             camera("gallery_front", around(0.0, 1.0, 3.0), 0.8, false),
             camera("gallery_side", around(1.3, 1.2, 3.0), 0.8, false),

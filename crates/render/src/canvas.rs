@@ -1,9 +1,7 @@
-//! Samples, pixels and the picture they average to.
+//! Samples, and the pixels they belong to.
 //!
 //! A frame never clears or restores anything: it takes up the pixels that it changes, each as a copy
 //! of the background's samples, and forgets them when it is done. So nothing can leak into the next.
-
-use housecat_core::Image;
 
 use crate::math::Affine;
 
@@ -14,11 +12,14 @@ pub(crate) const LANES: usize = 16;
 pub(crate) type Lanes = [f32; LANES];
 
 /// Where the samples sit in their pixel: column and row offsets in (0, 1).
+pub(crate) type Pattern = [Lanes; 2];
+
+/// The pattern of a picture.
 ///
 /// Hammersley's set, a (0, 4, 2)-net in base 2: one sample in each cell of a 4x4 grid, as in plain
 /// supersampling, but also one in each of 16 columns and 16 rows, so that an upright edge shows 16
 /// positions instead of 4. Turning it by half a turn maps it onto itself, so it has no drift.
-const OFFSETS: [Lanes; 2] = {
+pub(crate) const NET: Pattern = {
     let mut offsets = [[0.0; LANES]; 2];
     let mut i = 0;
     while i < LANES {
@@ -29,27 +30,43 @@ const OFFSETS: [Lanes; 2] = {
     offsets
 };
 
+/// Pixels of a measurement, along a side, that [`GRID`] puts into one pixel of the canvas.
+pub(crate) const BLOCK: usize = 4;
+
+/// The pattern of a measurement: the middles of a block of pixels, row by row. So one sample measures
+/// one pixel, and a canvas for depths has a sixteenth of the pixels of the canvas for a picture.
+pub(crate) const GRID: Pattern = {
+    let mut offsets = [[0.0; LANES]; 2];
+    let mut i = 0;
+    while i < LANES {
+        offsets[0][i] = ((i % BLOCK) as f32 + 0.5) / BLOCK as f32;
+        offsets[1][i] = ((i / BLOCK) as f32 + 0.5) / BLOCK as f32;
+        i += 1;
+    }
+    offsets
+};
+
 /// What an affine quantity adds to its value at the pixel's corner, at each sample.
 #[inline(always)]
-pub(crate) fn spread(dx: f32, dy: f32) -> Lanes {
+pub(crate) fn spread(pattern: &Pattern, dx: f32, dy: f32) -> Lanes {
     let mut lanes = [0.0; LANES];
     for (i, lane) in lanes.iter_mut().enumerate() {
-        *lane = dx * OFFSETS[0][i] + dy * OFFSETS[1][i];
+        *lane = dx * pattern[0][i] + dy * pattern[1][i];
     }
     lanes
 }
 
 /// [`spread`] of an [`Affine`].
 #[inline(always)]
-pub(crate) fn spread_of(affine: &Affine) -> Lanes {
-    spread(affine.dx, affine.dy)
+pub(crate) fn spread_of(pattern: &Pattern, affine: &Affine) -> Lanes {
+    spread(pattern, affine.dx, affine.dy)
 }
 
 /// The samples of one pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub(crate) struct Samples {
-    /// Red in the lowest byte, then green, then blue.
+    /// In a picture: red in the lowest byte, then green, then blue. In a measurement: a shape.
     pub color: [u32; LANES],
     /// Distance along the camera's axis, metres; infinite where nothing is drawn.
     pub depth: Lanes,
@@ -57,7 +74,7 @@ pub(crate) struct Samples {
 
 impl Samples {
     /// The mean colour, rounded half up.
-    fn mean(&self) -> [u8; 3] {
+    pub fn mean(&self) -> [u8; 3] {
         // Sums of 16 bytes fit 16 bits, so two channels share a word.
         let (mut even, mut odd) = (0u32, 0u32);
         for color in self.color {
@@ -78,7 +95,6 @@ pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
     background: Vec<Samples>,
-    backdrop: Vec<u8>,
     /// Index into `taken` of each pixel, or [`FREE`].
     slots: Vec<u32>,
     /// Samples of the pixels this frame changes, in the order in which they were taken up.
@@ -94,7 +110,6 @@ impl Canvas {
             width,
             height,
             background: vec![empty; width * height],
-            backdrop: vec![0; width * height * 3],
             slots: vec![FREE; width * height],
             taken: Vec::new(),
             pixels: Vec::new(),
@@ -104,10 +119,11 @@ impl Canvas {
     /// Makes the background one colour, infinitely far away.
     pub fn clear(&mut self, color: u32) {
         self.background.fill(Samples { color: [color; LANES], depth: [f32::INFINITY; LANES] });
-        let [r, g, b, _] = color.to_le_bytes();
-        for pixel in self.backdrop.chunks_exact_mut(3) {
-            pixel.copy_from_slice(&[r, g, b]);
-        }
+    }
+
+    /// The samples of the background, pixel by pixel.
+    pub fn background(&self) -> &[Samples] {
+        &self.background
     }
 
     /// The depths of a pixel as they stand.
@@ -138,10 +154,8 @@ impl Canvas {
     /// Makes what has been painted part of the background.
     pub fn bake(&mut self) {
         for (samples, &pixel) in self.taken.iter().zip(&self.pixels) {
-            let pixel = pixel as usize;
-            self.background[pixel] = *samples;
-            self.backdrop[pixel * 3..][..3].copy_from_slice(&samples.mean());
-            self.slots[pixel] = FREE;
+            self.background[pixel as usize] = *samples;
+            self.slots[pixel as usize] = FREE;
         }
         self.forget();
         // A background may take up every pixel; a frame over it seldom does.
@@ -149,15 +163,11 @@ impl Canvas {
         self.pixels.shrink_to(0);
     }
 
-    /// Writes the picture and lets go of every pixel taken up.
-    pub fn finish(&mut self, out: &mut Image) {
-        (out.width, out.height) = (self.width, self.height);
-        out.pixels.resize(self.backdrop.len(), 0);
-        out.pixels.copy_from_slice(&self.backdrop);
+    /// Shows the samples of every pixel that differs from the background, and lets go of it.
+    pub fn finish(&mut self, mut show: impl FnMut(usize, &Samples)) {
         for (samples, &pixel) in self.taken.iter().zip(&self.pixels) {
-            let pixel = pixel as usize;
-            out.pixels[pixel * 3..][..3].copy_from_slice(&samples.mean());
-            self.slots[pixel] = FREE;
+            show(pixel as usize, samples);
+            self.slots[pixel as usize] = FREE;
         }
         self.forget();
     }
@@ -200,19 +210,18 @@ mod tests {
 
     #[test]
     fn samples_are_a_net_without_drift() {
-        for axis in OFFSETS {
+        for axis in NET {
             let mut sixteenths = axis.map(|at| (at * 16.0) as usize);
             sixteenths.sort_unstable();
             assert_eq!(sixteenths, std::array::from_fn(|i| i));
         }
-        let mut cells: Vec<u32> = (0..16)
-            .map(|i| (OFFSETS[0][i] * 4.0) as u32 * 4 + (OFFSETS[1][i] * 4.0) as u32)
-            .collect();
+        let mut cells: Vec<u32> =
+            (0..16).map(|i| (NET[0][i] * 4.0) as u32 * 4 + (NET[1][i] * 4.0) as u32).collect();
         cells.sort_unstable();
         assert_eq!(cells, (0..16).collect::<Vec<_>>());
         for i in 0..16 {
-            assert_eq!(OFFSETS[0][i] + OFFSETS[0][15 - i], 1.0);
-            assert_eq!(OFFSETS[1][i] + OFFSETS[1][15 - i], 1.0);
+            assert_eq!(NET[0][i] + NET[0][15 - i], 1.0);
+            assert_eq!(NET[1][i] + NET[1][15 - i], 1.0);
         }
     }
 

@@ -53,7 +53,23 @@ pub enum RenderError {
         /// What would be accepted.
         fix: &'static str,
     },
-    /// A shape with a size, colour, corner or pose that cannot be drawn.
+    /// More shapes than a segmentation can tell apart.
+    #[error("the scene has {count} shapes; at most {limit} can be drawn")]
+    TooManyShapes {
+        /// Shapes in the scene.
+        count: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// A texture whose size is impossible or does not match its bytes.
+    #[error("texture `{name}`: {problem}")]
+    BadTexture {
+        /// The texture's name.
+        name: String,
+        /// What is wrong and what would be accepted.
+        problem: String,
+    },
+    /// A shape with a size, colour, texture, corner or pose that cannot be drawn.
     #[error("shape `{name}`: {problem}")]
     BadShape {
         /// The shape's name.

@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use crate::canvas::{Canvas, LANES, Lanes, spread, spread_of};
+use crate::ink::Ink;
 use crate::lens::{NEAR, Rays, View};
-use crate::light::Lights;
 use crate::math::{Affine, Vec3, cross, dot, scale, sub, unit};
 
 /// Triangles with their planes, in the frame of the shape.
@@ -88,8 +88,7 @@ impl Facets {
         &self,
         view: &View,
         rays: &Rays,
-        lights: &Lights,
-        rgb: [f32; 3],
+        ink: &impl Ink,
         corners: &mut Vec<Corner>,
         canvas: &mut Canvas,
     ) {
@@ -112,7 +111,7 @@ impl Facets {
             }
             let at = face.corners.map(|corner| corners[corner as usize]);
             if let Some(outline) = Outline::new(&at, canvas.width, canvas.height) {
-                fill(&face, &outline, rays, lights, rgb, canvas);
+                fill(&face, &outline, rays, ink, canvas);
             }
         }
     }
@@ -169,22 +168,16 @@ impl Outline {
 }
 
 #[inline(always)]
-fn fill(
-    face: &Face,
-    outline: &Outline,
-    rays: &Rays,
-    lights: &Lights,
-    rgb: [f32; 3],
-    canvas: &mut Canvas,
-) {
-    let flat = lights.shade_flat(rgb, face.normal);
+fn fill(face: &Face, outline: &Outline, rays: &Rays, ink: &impl Ink, canvas: &mut Canvas) {
+    let flat = ink.flat(face.normal);
     let normals: [Lanes; 3] = face.normal.map(|k| [k; LANES]);
-    let edge_spread = outline.edges.map(|[dx, dy, _]| spread(dx as f32, dy as f32));
+    let edge_spread = outline.edges.map(|[dx, dy, _]| spread(rays.pattern, dx as f32, dy as f32));
     // The depth of the plane is a quotient of affine functions of the pixel.
     let descent = Affine::dot(face.normal, &rays.direction);
     let height = Affine::dot(face.normal, &rays.origin);
     let height = Affine { at: face.offset - height.at, dx: -height.dx, dy: -height.dy };
-    let (descent_spread, height_spread) = (spread_of(&descent), spread_of(&height));
+    let (descent_spread, height_spread) =
+        (spread_of(rays.pattern, &descent), spread_of(rays.pattern, &height));
     for row in outline.rows.clone() {
         for column in outline.span(row) {
             let pixel = row * canvas.width + column;
@@ -220,7 +213,7 @@ fn fill(
                                 points[k][i] = o[k] + steps[i] * d[k];
                             }
                         }
-                        lights.shade(rgb, &points, &normals)
+                        ink.colors(&points, &normals)
                     }
                 };
                 canvas.paint(pixel, &depth, &color);

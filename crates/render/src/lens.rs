@@ -6,7 +6,7 @@
 use housecat_core::{Camera, Pose};
 
 use crate::RenderError;
-use crate::canvas::{Lanes, spread_of};
+use crate::canvas::{BLOCK, GRID, Lanes, NET, Pattern, spread_of};
 use crate::math::{Affine, Vec3, dot, eval, scale, sub};
 
 /// Nothing nearer to the camera than this is drawn, metres.
@@ -15,8 +15,11 @@ pub(crate) const NEAR: f32 = 1e-3;
 /// A camera without its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Lens {
+    /// The picture's sides, pixels. The last pixels may reach beyond it.
     width: f32,
     height: f32,
+    /// Where the samples of a pixel are.
+    pattern: &'static Pattern,
     /// Side of a pixel on the image plane (at depth 1 if central), metres.
     pixel: f32,
     /// 1 for central projection, 0 for parallel. Rays start at `(1 - central) * (x, y, 0)` and run
@@ -25,6 +28,7 @@ pub(crate) struct Lens {
 }
 
 impl Lens {
+    /// For a picture of `width` x `height` pixels.
     pub fn new(camera: &Camera, width: usize, height: usize) -> Result<Self, RenderError> {
         let bad =
             |fix| Err(RenderError::BadLens { name: camera.name.clone(), fovy: camera.fovy, fix });
@@ -42,9 +46,27 @@ impl Lens {
         Ok(Self {
             width: width as f32,
             height: height as f32,
+            pattern: &NET,
             pixel: extent / height as f32,
             central: if camera.orthographic { 0.0 } else { 1.0 },
         })
+    }
+
+    /// The same view with a sample in the middle of each pixel, [`BLOCK`] x [`BLOCK`] of them a pixel.
+    pub fn measuring(&self) -> Self {
+        let block = BLOCK as f32;
+        Self {
+            width: self.width / block,
+            height: self.height / block,
+            pattern: &GRID,
+            pixel: self.pixel * block,
+            central: self.central,
+        }
+    }
+
+    /// Columns and rows of pixels that cover the picture.
+    pub fn size(&self) -> [usize; 2] {
+        [self.width, self.height].map(|side| side.ceil() as usize)
     }
 }
 
@@ -101,10 +123,17 @@ impl<'a> View<'a> {
         self.axes[2]
     }
 
+    /// How large samples are on a surface.
+    pub fn footprint(&self) -> Footprint {
+        let Lens { pixel, central, .. } = *self.lens;
+        // Samples stand about a quarter of a pixel apart.
+        Footprint { eye: self.eye, backward: self.axes[2], central, spacing: 0.25 * pixel }
+    }
+
     /// The rays through the pixels, anchored where they have depth `anchor`: formulas then work on
     /// lengths as small as the shape, not as large as its distance, which `f32` needs.
     pub fn rays(&self, anchor: f32) -> Rays {
-        let Lens { width, height, pixel, central } = *self.lens;
+        let Lens { width, height, pattern, pixel, central } = *self.lens;
         let [right, up, back] = self.axes;
         let affine = |start: Vec3, step: f32| -> [Affine; 3] {
             std::array::from_fn(|k| Affine {
@@ -119,8 +148,9 @@ impl<'a> View<'a> {
         let direction = affine(scale(back, -1.0), pixel * central);
         Rays {
             anchor,
-            origin_spread: [0, 1, 2].map(|k| spread_of(&origin[k])),
-            direction_spread: [0, 1, 2].map(|k| spread_of(&direction[k])),
+            pattern,
+            origin_spread: [0, 1, 2].map(|k| spread_of(pattern, &origin[k])),
+            direction_spread: [0, 1, 2].map(|k| spread_of(pattern, &direction[k])),
             origin,
             direction,
         }
@@ -129,14 +159,14 @@ impl<'a> View<'a> {
     /// The pixels that a capsule of these ends and this radius may touch; `None` if there are none.
     pub fn bound(&self, ends: [Vec3; 2], radius: f32) -> Option<Bound> {
         let [a, b] = ends.map(|end| self.disc(end, radius));
-        let lens = self.lens;
+        let [columns, rows] = self.lens.size();
         let whole = Bound {
             start: [0.0; 2],
             along: [0.0; 2],
             per_length: 0.0,
             limit: f32::INFINITY,
-            columns: 0..lens.width as usize,
-            rows: 0..lens.height as usize,
+            columns: 0..columns,
+            rows: 0..rows,
         };
         let (a, b) = match (a, b) {
             (Disc::Seen(a), Disc::Seen(b)) => (a, b),
@@ -145,9 +175,9 @@ impl<'a> View<'a> {
         };
         // The picture of a convex hull is the convex hull of the pictures.
         let reach = a[2].max(b[2]) + 0.01;
-        let range = |k: usize, limit: f32| {
+        let range = |k: usize, limit: usize| {
             let (low, high) = (a[k].min(b[k]) - reach, a[k].max(b[k]) + reach);
-            low.max(0.0) as usize..(high + 1.0).clamp(0.0, limit) as usize
+            low.max(0.0) as usize..(high + 1.0).clamp(0.0, limit as f32) as usize
         };
         let along = [b[0] - a[0], b[1] - a[1]];
         let length = along[0] * along[0] + along[1] * along[1];
@@ -158,8 +188,8 @@ impl<'a> View<'a> {
             along,
             per_length: if length > 0.0 { 1.0 / length } else { 0.0 },
             limit: limit * limit,
-            columns: range(0, lens.width),
-            rows: range(1, lens.height),
+            columns: range(0, columns),
+            rows: range(1, rows),
         };
         (!bound.columns.is_empty() && !bound.rows.is_empty()).then_some(bound)
     }
@@ -187,6 +217,29 @@ impl<'a> View<'a> {
         };
         let (column, row) = (0.5 * lens.width + right * scale, 0.5 * lens.height - up * scale);
         Disc::Seen([column, row, reach])
+    }
+}
+
+/// Tells how far apart samples are where they hit a surface.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Footprint {
+    eye: Vec3,
+    backward: Vec3,
+    central: f32,
+    /// Distance between samples on the image plane.
+    spacing: f32,
+}
+
+impl Footprint {
+    /// Distance between samples, metres, at a point with a unit normal, in the direction in which
+    /// they are furthest apart. Infinite where the surface is seen edge on.
+    #[inline(always)]
+    pub fn at(&self, point: Vec3, normal: Vec3) -> f32 {
+        let mut towards = self.backward;
+        for k in 0..3 {
+            towards[k] += self.central * (self.eye[k] - point[k] - self.backward[k]);
+        }
+        self.spacing * dot(towards, towards) / dot(normal, towards).abs()
     }
 }
 
@@ -228,6 +281,7 @@ impl Bound {
 pub(crate) struct Rays {
     /// The depth at which the rays' `origin` lies.
     pub anchor: f32,
+    pub pattern: &'static Pattern,
     pub origin: [Affine; 3],
     pub direction: [Affine; 3],
     origin_spread: [Lanes; 3],

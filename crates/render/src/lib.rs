@@ -24,11 +24,16 @@
 mod canvas;
 mod error;
 mod facets;
+mod figure;
+mod ink;
 mod lens;
 mod light;
 mod math;
+mod painter;
 mod renderer;
 mod round;
+mod skin;
+mod stage;
 
 pub use error::RenderError;
 pub use renderer::Renderer;

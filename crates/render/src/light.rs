@@ -2,7 +2,7 @@
 
 use housecat_core::{Light, Pose};
 
-use crate::canvas::{LANES, Lanes, pack};
+use crate::canvas::{LANES, Lanes};
 use crate::math::{Vec3, dot, scale, unit};
 
 /// Light that falls on everything.
@@ -78,9 +78,9 @@ impl Lights {
         }));
     }
 
-    /// The colour of a surface that points the same way everywhere; `None` if it varies, because a
+    /// How bright a surface is that points the same way everywhere; `None` if that varies, because a
     /// lamp is near.
-    pub fn shade_flat(&self, rgb: [f32; 3], normal: Vec3) -> Option<u32> {
+    pub fn flat_brightness(&self, normal: Vec3) -> Option<[f32; 3]> {
         if self.has_points {
             return None;
         }
@@ -93,12 +93,12 @@ impl Lights {
                 }
             }
         }
-        Some(pack([0, 1, 2].map(|k| bright[k].min(1.0) * rgb[k])))
+        Some(bright.map(|value| value.min(1.0)))
     }
 
-    /// The colours of samples at `points` with unit `normals`.
+    /// How bright samples at `points` with unit `normals` are: red, green and blue in [0, 1].
     #[inline(always)]
-    pub fn shade(&self, rgb: [f32; 3], points: &[Lanes; 3], normals: &[Lanes; 3]) -> [u32; LANES] {
+    pub fn brightness(&self, points: &[Lanes; 3], normals: &[Lanes; 3]) -> [Lanes; 3] {
         let [r, g, b] = self.ambient;
         let mut bright = [[r; LANES], [g; LANES], [b; LANES]];
         for (lamp, color) in &self.local {
@@ -126,15 +126,11 @@ impl Lights {
                 bright[2][i] += lambert * color[2];
             }
         }
-        let mut colors = [0; LANES];
-        for i in 0..LANES {
-            let mut color = [0.0; 3];
-            for k in 0..3 {
-                let clipped = if bright[k][i] < 1.0 { bright[k][i] } else { 1.0 };
-                color[k] = clipped * rgb[k];
+        for channel in &mut bright {
+            for value in channel {
+                *value = if *value < 1.0 { *value } else { 1.0 };
             }
-            colors[i] = pack(color);
         }
-        colors
+        bright
     }
 }

@@ -14,6 +14,11 @@ pub(crate) fn scale(a: Vec3, k: f32) -> Vec3 {
     [a[0] * k, a[1] * k, a[2] * k]
 }
 
+/// The products of the components.
+pub(crate) fn mul(a: Vec3, b: Vec3) -> Vec3 {
+    [a[0] * b[0], a[1] * b[1], a[2] * b[2]]
+}
+
 pub(crate) fn cross(a: Vec3, b: Vec3) -> Vec3 {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }

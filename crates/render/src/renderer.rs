@@ -1,32 +1,30 @@
-//! From a scene and its poses to a picture.
+//! From a scene and its poses to pictures.
 
-use housecat_core::{Geometry, Image, Pose, Scene, Shape};
+use housecat_core::{DepthImage, Image, Pose, Scene, SegmentationImage};
 
 use crate::RenderError;
-use crate::canvas::{Canvas, pack};
-use crate::facets::{Corner, Facets};
-use crate::lens::{Lens, View};
+use crate::canvas::{BLOCK, Samples, pack};
+use crate::lens::Lens;
 use crate::light::Lights;
-use crate::math::Vec3;
-use crate::round::{self, Capsule, Cylinder, Sphere};
+use crate::painter::Painter;
+use crate::stage::{Layer, Stage};
 
 /// The longest side of a picture, pixels.
 const LONGEST_SIDE: usize = 4096;
 
-/// Draws one camera of one scene. It owns every buffer it needs, so keep one per environment; a
-/// frame allocates nothing once the buffers have grown to what the scene moves over.
+/// Draws and measures one camera of one scene. It owns every buffer it needs, so keep one per
+/// environment; a frame allocates nothing once the buffers have grown to what the scene moves over.
+/// Clones share the textures.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    painter: Painter,
-    camera_body: usize,
-    camera_pose: Pose,
-    background: u32,
-    still: Vec<Figure>,
-    moving: Vec<Figure>,
-    /// The bodies whose poses the background depends on.
-    anchors: Vec<usize>,
-    /// Their poses when the background was drawn; empty before that.
-    drawn_at: Vec<Pose>,
+    stage: Stage,
+    width: usize,
+    height: usize,
+    picture: Layer,
+    /// The picture with nothing but the background.
+    backdrop: Vec<u8>,
+    /// For depth and segmentation; made when first asked for.
+    measurement: Option<Layer>,
 }
 
 impl Renderer {
@@ -40,8 +38,8 @@ impl Renderer {
     ///
     /// # Errors
     /// If the camera does not exist or has an impossible field of view, a side is 0 or above 4096
-    /// pixels, `fixed` has not one entry per body, or a shape has an impossible body, size, corner
-    /// or colour.
+    /// pixels, `fixed` has not one entry per body, there are more than 65535 shapes, or a shape has
+    /// an impossible body, size, corner, colour or texture.
     pub fn new(
         scene: &Scene,
         fixed: &[bool],
@@ -58,50 +56,19 @@ impl Renderer {
             return Err(RenderError::BadSize { width, height, limit: LONGEST_SIDE });
         }
         let count = scene.cameras.len();
-        let camera =
-            scene.cameras.get(camera).ok_or(RenderError::NoCamera { index: camera, count })?;
-        let rides = |what, name: &str, body| {
-            let name = name.to_owned();
-            if body < bodies {
-                Ok(())
-            } else {
-                Err(RenderError::NoBody { what, name, body, bodies })
-            }
-        };
-        rides("camera", &camera.name, camera.body)?;
-        let (mut still, mut moving) = (Vec::new(), Vec::new());
-        for shape in &scene.shapes {
-            rides("shape", &shape.name, shape.body)?;
-            let figure = Figure::new(shape)?;
-            if shape.rgba[3] == 0.0 {
-                continue;
-            }
-            let stays = fixed[shape.body] && fixed[camera.body];
-            if stays { &mut still } else { &mut moving }.push(figure);
-        }
-        let mut anchors: Vec<usize> = still.iter().map(|figure| figure.body).collect();
-        if !still.is_empty() {
-            anchors.push(camera.body);
-        }
-        anchors.sort_unstable();
-        anchors.dedup();
-        let painter = Painter {
-            lens: Lens::new(camera, width, height)?,
-            lights: Lights::new(&scene.lights),
-            corners: Vec::new(),
-            canvas: Canvas::new(width, height),
-        };
+        let seen_from = scene.cameras.get(camera);
+        let camera = seen_from.ok_or(RenderError::NoCamera { index: camera, count })?;
+        let lens = Lens::new(camera, width, height)?;
+        let painter = Painter::new(lens, Some(Lights::new(&scene.lights)));
         let mut renderer = Self {
-            painter,
-            camera_body: camera.body,
-            camera_pose: camera.pose,
-            background: pack(scene.background),
-            still,
-            moving,
-            drawn_at: Vec::with_capacity(anchors.len()),
-            anchors,
+            stage: Stage::new(scene, fixed, camera)?,
+            picture: Layer::new(painter, pack(scene.background)),
+            width,
+            height,
+            backdrop: vec![0; width * height * 3],
+            measurement: None,
         };
-        renderer.painter.canvas.clear(renderer.background);
+        renderer.keep_backdrop();
         Ok(renderer)
     }
 
@@ -109,220 +76,61 @@ impl Renderer {
     /// the right size and wholly overwritten. A shape on a body without a pose, or with a pose that
     /// is not finite, is not drawn.
     pub fn render(&mut self, poses: &[Pose], out: &mut Image) {
-        let Self { painter, still, moving, anchors, drawn_at, .. } = self;
-        let pose_of = |body: usize| poses.get(body).copied().unwrap_or(NOWHERE);
-        let camera = pose_of(self.camera_body).compose(&self.camera_pose);
-        let current = anchors.iter().map(|&body| pose_of(body));
-        if !anchors.is_empty() && !current.clone().eq(drawn_at.iter().copied()) {
-            drawn_at.clear();
-            drawn_at.extend(current);
-            painter.canvas.clear(self.background);
-            for figure in still.iter() {
-                painter.draw(figure, &camera, &pose_of(figure.body));
-            }
-            painter.canvas.bake();
+        if self.picture.draw(&self.stage, poses) {
+            self.keep_backdrop();
         }
-        for figure in moving.iter() {
-            painter.draw(figure, &camera, &pose_of(figure.body));
-        }
-        painter.canvas.finish(out);
+        (out.width, out.height) = (self.width, self.height);
+        out.pixels.resize(self.backdrop.len(), 0);
+        out.pixels.copy_from_slice(&self.backdrop);
+        self.picture.painter.canvas.finish(|pixel, samples| {
+            out.pixels[pixel * 3..][..3].copy_from_slice(&samples.mean());
+        });
     }
-}
 
-/// The pose of a body that is not there.
-const NOWHERE: Pose = Pose { position: [f32::NAN; 3], rotation: [f32::NAN; 4] };
+    /// Measures how far away things are: at the middle of each pixel, along the camera's axis.
+    /// For the rest see [`Renderer::render`]. It takes a fraction of the time of a picture.
+    pub fn depth(&mut self, poses: &[Pose], out: &mut DepthImage) {
+        (out.width, out.height) = (self.width, self.height);
+        out.metres.resize(self.width * self.height, f32::INFINITY);
+        self.measure(poses, |pixel, depth, _| out.metres[pixel] = depth);
+    }
 
-/// A shape, made ready to draw.
-#[derive(Clone, Debug)]
-struct Figure {
-    body: usize,
-    pose: Pose,
-    rgb: [f32; 3],
-    form: Form,
-}
+    /// Finds which shape is seen at the middle of each pixel. For the rest see
+    /// [`Renderer::render`]. It takes a fraction of the time of a picture.
+    pub fn segmentation(&mut self, poses: &[Pose], out: &mut SegmentationImage) {
+        (out.width, out.height) = (self.width, self.height);
+        out.shapes.resize(self.width * self.height, SegmentationImage::NOTHING);
+        self.measure(poses, |pixel, _, shape| out.shapes[pixel] = shape);
+    }
 
-#[derive(Clone, Debug)]
-enum Form {
-    Sphere(Sphere),
-    Capsule(Capsule),
-    Cylinder(Cylinder),
-    Facets(Facets),
-}
-
-impl Figure {
-    fn new(shape: &Shape) -> Result<Self, RenderError> {
-        let bad = |problem: String| RenderError::BadShape { name: shape.name.clone(), problem };
-        let sizes = |what: &str, values: &[f32]| match values
-            .iter()
-            .find(|v| !(**v > 0.0 && v.is_finite()))
-        {
-            Some(value) => {
-                Err(bad(format!("{what} is {value}; it must be above 0 metres and finite")))
-            }
-            None => Ok(()),
-        };
-        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-        if !finite(&shape.pose.position) || !finite(&shape.pose.rotation) {
-            return Err(bad(format!("its pose {:?} is not finite", shape.pose)));
-        }
-        if !shape.rgba.iter().all(|value| (0.0..=1.0).contains(value)) {
-            return Err(bad(format!("rgba is {:?}; each must lie in [0, 1]", shape.rgba)));
-        }
-        let form = match &shape.geometry {
-            Geometry::Plane { half } => {
-                sizes("a half extent", half)?;
-                Form::Facets(Facets::rectangle(*half))
-            }
-            Geometry::Box { half } => {
-                sizes("a half extent", half)?;
-                Form::Facets(Facets::cuboid(*half))
-            }
-            &Geometry::Sphere { radius } => {
-                sizes("the radius", &[radius])?;
-                Form::Sphere(Sphere { radius })
-            }
-            &Geometry::Capsule { radius, half_length } => {
-                sizes("the radius or half length", &[radius, half_length])?;
-                Form::Capsule(Capsule { radius, half_length })
-            }
-            &Geometry::Cylinder { radius, half_length } => {
-                sizes("the radius or half length", &[radius, half_length])?;
-                Form::Cylinder(Cylinder { radius, half_length })
-            }
-            Geometry::Mesh { vertices, triangles } => {
-                if let Some(vertex) = vertices.iter().find(|vertex| !finite(&vertex[..])) {
-                    return Err(bad(format!(
-                        "a corner of its mesh is {vertex:?}; it must be finite"
-                    )));
+    /// Tells the depth and shape of every pixel.
+    fn measure(&mut self, poses: &[Pose], mut tell: impl FnMut(usize, f32, u16)) {
+        let (stage, width, height) = (&self.stage, self.width, self.height);
+        let layer = self.measurement.get_or_insert_with(|| {
+            let lens = self.picture.painter.lens.measuring();
+            Layer::new(Painter::new(lens, None), u32::from(SegmentationImage::NOTHING))
+        });
+        layer.draw(stage, poses);
+        let blocks = layer.painter.canvas.width;
+        let mut tell_block = |block: usize, samples: &Samples| {
+            let (left, top) = (block % blocks * BLOCK, block / blocks * BLOCK);
+            for (i, (&depth, &shape)) in samples.depth.iter().zip(&samples.color).enumerate() {
+                let (column, row) = (left + i % BLOCK, top + i / BLOCK);
+                if column < width && row < height {
+                    tell(row * width + column, depth, shape as u16);
                 }
-                let count = vertices.len();
-                if let Some(corner) = triangles.iter().flatten().find(|c| **c as usize >= count) {
-                    return Err(bad(format!(
-                        "a triangle names corner {corner} but the mesh has {count} corners"
-                    )));
-                }
-                Form::Facets(Facets::new(vertices, triangles))
             }
         };
-        let [r, g, b, _] = shape.rgba;
-        Ok(Self { body: shape.body, pose: shape.pose, rgb: [r, g, b], form })
-    }
-
-    /// A capsule around the shape: its ends and radius.
-    fn hull(&self) -> ([Vec3; 2], f32) {
-        let (half_length, radius) = match &self.form {
-            Form::Sphere(sphere) => (0.0, sphere.radius),
-            Form::Capsule(capsule) => (capsule.half_length, capsule.radius),
-            Form::Cylinder(cylinder) => (cylinder.half_length, cylinder.radius),
-            Form::Facets(facets) => return ([facets.center; 2], facets.radius),
-        };
-        ([[0.0, 0.0, -half_length], [0.0, 0.0, half_length]], radius)
-    }
-}
-
-/// Everything that drawing a shape needs.
-#[derive(Clone, Debug)]
-struct Painter {
-    lens: Lens,
-    lights: Lights,
-    corners: Vec<Corner>,
-    canvas: Canvas,
-}
-
-impl Painter {
-    fn draw(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2.
-            return unsafe { self.draw_wide(figure, camera, body) };
+        for (block, samples) in layer.painter.canvas.background().iter().enumerate() {
+            tell_block(block, samples);
         }
-        self.draw_plain(figure, camera, body);
+        layer.painter.canvas.finish(tell_block);
     }
 
-    /// [`Self::draw_plain`] compiled for eight lanes at a time instead of four. The same operations
-    /// on the same numbers: the compiler may not fuse or reorder them, so the bits are the same.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn draw_wide(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
-        self.draw_plain(figure, camera, body);
-    }
-
-    #[inline(always)]
-    fn draw_plain(&mut self, figure: &Figure, camera: &Pose, body: &Pose) {
-        let world = body.compose(&figure.pose).inverse();
-        let view = View::new(&self.lens, &world.compose(camera));
-        let (ends, radius) = figure.hull();
-        let Some(bound) = view.bound(ends, radius) else { return };
-        let middle = [0, 1, 2].map(|k| 0.5 * (ends[0][k] + ends[1][k]));
-        let rays = view.rays(view.depth(middle));
-        self.lights.aim(&world, view.backward());
-        let (lights, rgb, canvas) = (&self.lights, figure.rgb, &mut self.canvas);
-        match &figure.form {
-            Form::Sphere(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
-            Form::Capsule(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
-            Form::Cylinder(solid) => round::draw(solid, &bound, &rays, lights, rgb, canvas),
-            Form::Facets(facets) => {
-                facets.draw(&view, &rays, lights, rgb, &mut self.corners, canvas);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use housecat_core::{Camera, Light};
-
-    use super::*;
-
-    #[test]
-    fn wide_and_plain_lanes_give_the_same_bits() {
-        let forms = [
-            Geometry::Plane { half: [2.0, 1.0] },
-            Geometry::Box { half: [0.3, 0.2, 0.4] },
-            Geometry::Sphere { radius: 0.4 },
-            Geometry::Capsule { radius: 0.2, half_length: 0.4 },
-            Geometry::Cylinder { radius: 0.3, half_length: 0.3 },
-        ];
-        let light = Light {
-            position: [1.0, -1.0, 3.0],
-            direction: [0.0, 0.6, -0.8],
-            directional: false,
-            diffuse: [0.5, 0.4, 0.3],
-            ambient: [0.0; 3],
-        };
-        let pose = Pose { position: [0.1, 0.2, 0.3], rotation: [0.5, 0.3, 0.1, 0.8] };
-        let scene = Scene {
-            bodies: vec!["world".into()],
-            shapes: forms
-                .into_iter()
-                .map(|geometry| Shape {
-                    name: String::new(),
-                    body: 0,
-                    pose,
-                    geometry,
-                    rgba: [0.9, 0.6, 0.3, 1.0],
-                })
-                .collect(),
-            cameras: vec![Camera {
-                name: String::new(),
-                body: 0,
-                pose: Pose { position: [0.2, 0.1, 3.0], ..Pose::IDENTITY },
-                fovy: 0.8,
-                orthographic: false,
-            }],
-            lights: vec![Light { directional: true, ..light.clone() }, light],
-            background: [0.1, 0.2, 0.3],
-        };
-        let mut renderer = Renderer::new(&scene, &[false], 0, 48, 48).unwrap();
-        let (camera, painter) = (scene.cameras[0].pose, &mut renderer.painter);
-        let (mut wide, mut plain) = (Image::default(), Image::default());
-        for figure in &renderer.moving {
-            painter.draw(figure, &camera, &Pose::IDENTITY);
-            painter.canvas.finish(&mut wide);
-            painter.draw_plain(figure, &camera, &Pose::IDENTITY);
-            painter.canvas.finish(&mut plain);
-            assert_eq!(wide, plain);
-            assert_ne!(wide.rgb(22, 22), wide.rgb(0, 47), "it shows");
+    fn keep_backdrop(&mut self) {
+        let samples = self.picture.painter.canvas.background();
+        for (pixel, samples) in self.backdrop.chunks_exact_mut(3).zip(samples) {
+            pixel.copy_from_slice(&samples.mean());
         }
     }
 }

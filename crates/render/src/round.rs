@@ -1,9 +1,9 @@
-//! Spheres, capsules and cylinders, cut with rays in closed form in their own frame.
+//! Spheres, ellipsoids, capsules and cylinders, cut with rays in closed form in their own frame.
 
 use crate::canvas::{Canvas, LANES};
+use crate::ink::Ink;
 use crate::lens::{Bound, NEAR, Rays};
-use crate::light::Lights;
-use crate::math::{Vec3, dot};
+use crate::math::{Vec3, dot, mul, scale};
 
 /// A convex solid that knows where a ray enters it.
 pub(crate) trait Solid {
@@ -16,6 +16,12 @@ pub(crate) trait Solid {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sphere {
     pub radius: f32,
+}
+
+/// A ball stretched along the axes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ellipsoid {
+    pub radii: Vec3,
 }
 
 /// A cylinder along z with round ends.
@@ -58,6 +64,34 @@ impl Solid for Sphere {
     }
 }
 
+impl Ellipsoid {
+    /// A capsule around it: its ends and radius.
+    pub fn hull(&self) -> ([Vec3; 2], f32) {
+        let r = self.radii;
+        let long = if r[0] > r[1] && r[0] > r[2] { 0 } else { 1 + usize::from(r[2] > r[1]) };
+        let radius = r[(long + 1) % 3].max(r[(long + 2) % 3]);
+        let mut end = [0.0; 3];
+        end[long] = r[long] - radius;
+        ([scale(end, -1.0), end], radius)
+    }
+}
+
+impl Solid for Ellipsoid {
+    #[inline(always)]
+    fn enter(&self, o: Vec3, d: Vec3) -> (f32, Vec3) {
+        // In a frame shrunk to the unit ball. The ray's point nearest to the centre comes first, so
+        // that what is left under the root is as exact for a pancake as for a ball.
+        let k = [1.0 / self.radii[0], 1.0 / self.radii[1], 1.0 / self.radii[2]];
+        let (o, d) = (mul(o, k), mul(d, k));
+        let a = dot(d, d);
+        let middle = -dot(o, d) / a;
+        let nearest = [o[0] + middle * d[0], o[1] + middle * d[1], o[2] + middle * d[2]];
+        let s = middle - ((1.0 - dot(nearest, nearest)) / a).sqrt();
+        let normal = mul([o[0] + s * d[0], o[1] + s * d[1], o[2] + s * d[2]], k);
+        (s, scale(normal, 1.0 / dot(normal, normal).sqrt()))
+    }
+}
+
 impl Solid for Capsule {
     #[inline(always)]
     fn enter(&self, o: Vec3, d: Vec3) -> (f32, Vec3) {
@@ -97,8 +131,7 @@ pub(crate) fn draw<S: Solid>(
     solid: &S,
     bound: &Bound,
     rays: &Rays,
-    lights: &Lights,
-    rgb: [f32; 3],
+    ink: &impl Ink,
     canvas: &mut Canvas,
 ) {
     for row in bound.rows.clone() {
@@ -125,7 +158,7 @@ pub(crate) fn draw<S: Solid>(
                 }
             }
             if hits != 0 {
-                canvas.paint(pixel, &depth, &lights.shade(rgb, &points, &normals));
+                canvas.paint(pixel, &depth, &ink.colors(&points, &normals));
             }
         }
     }

@@ -19,7 +19,7 @@ fn turned(position: [f32; 3], v: [f32; 3], w: f32) -> Pose {
 
 fn shape(body: usize, pose: Pose, geometry: Geometry, rgb: [f32; 3]) -> Shape {
     let rgba = [rgb[0], rgb[1], rgb[2], 1.0];
-    Shape { name: "thing".into(), body, pose, geometry, rgba }
+    Shape { name: "thing".into(), body, pose, geometry, rgba, texture: None }
 }
 
 fn ball(body: usize, radius: f32, rgb: [f32; 3]) -> Shape {
@@ -41,6 +41,7 @@ fn scene(shapes: Vec<Shape>) -> Scene {
     Scene {
         bodies: (0..=bodies).map(|body| format!("body{body}")).collect(),
         shapes,
+        textures: Vec::new(),
         cameras: vec![camera, flat],
         lights: vec![Light {
             position: [0.0; 3],

@@ -26,4 +26,4 @@ mod world;
 pub use env::SimEnv;
 pub use error::SimError;
 pub use scripted::Scripted;
-pub use sim::{Coordinate, Sim, ViewOptions, find_sims};
+pub use sim::{Coordinate, Sim, ViewOptions, find_sims, load_model};

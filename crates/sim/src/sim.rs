@@ -13,7 +13,7 @@ use crate::start::Start;
 use crate::task::Task;
 use crate::world::Machine;
 use housecat_core::{ImageSpec, Scene};
-use housecat_physics::Options;
+use housecat_physics::{Model, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -216,6 +216,29 @@ impl Sim {
         &self.0.notices
     }
 
+    /// The compiled physics.
+    pub fn model(&self) -> &Model {
+        &self.0.machine.model
+    }
+
+    /// Physics steps in a control step.
+    pub fn substeps(&self) -> usize {
+        self.0.machine.substeps
+    }
+
+    /// Ends of every actuator's control, in the scene's order.
+    pub fn control_ranges(&self) -> Vec<[f64; 2]> {
+        self.0.machine.drives.iter().map(|drive| drive.control).collect()
+    }
+
+    /// Names of all bodies, the world's first, and of all joints and actuators.
+    pub fn parts(&self) -> [Vec<String>; 3] {
+        let machine = &self.0.machine;
+        let joints = machine.joints.iter().map(|joint| joint.name.clone());
+        let drives = machine.drives.iter().map(|drive| drive.name.clone());
+        [machine.body_names.clone(), joints.collect(), drives.collect()]
+    }
+
     /// The shapes, cameras and lights.
     pub fn scene(&self) -> &Scene {
         &self.0.scene
@@ -243,6 +266,25 @@ impl Sim {
     pub fn track(&self) -> Option<[Coordinate; 3]> {
         self.0.track
     }
+}
+
+/// Compiles the physics of a bare scene file, without a task. `adjust` may change how time goes on. Also returns what
+/// the file says that has no effect.
+///
+/// # Errors
+/// As [`Sim::load`].
+pub fn load_model(
+    path: &Path,
+    free_base: bool,
+    adjust: impl FnOnce(&mut Options),
+) -> Result<(Model, Vec<String>), SimError> {
+    let SceneFile { mut description, notices, .. } = scene_file::read(path, free_base)?;
+    adjust(&mut description.options);
+    let model = Model::new(&description).map_err(|error| SimError::Scene {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })?;
+    Ok((model, notices))
 }
 
 /// The sims below `root`: every folder that holds a `sim.toml`, by name in alphabetical order.

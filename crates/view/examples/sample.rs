@@ -25,6 +25,7 @@ fn scene() -> Scene {
         pose: Pose { position, ..Pose::IDENTITY },
         geometry,
         rgba,
+        texture: None,
     };
     let wall = [0.55, 0.6, 0.68, 1.0];
     let mesh = Geometry::Mesh {

@@ -7,13 +7,14 @@ use crate::console::table;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::sims;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use housecat_agent::{Oracle, RandomPolicy};
 use housecat_core::{
     Actor as _, Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed,
 };
 use housecat_data::{Dataset, Selection};
 use housecat_model::Trainer;
+use housecat_physics::Workspace;
 use housecat_plan::{ActionSequences, Objective as _};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::{Value, json};
@@ -40,7 +41,10 @@ pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
         session
             .say(format!("measuring {} on {name} ...", format!("{:?}", args.what).to_lowercase()));
         match args.what {
-            BenchWhat::Physics => rates.push(worlds(session, &sim, None, true, budget)?),
+            BenchWhat::Physics => {
+                rates.push(worlds(session, &sim, None, true, budget)?);
+                rates.push(engine(session, &sim, budget)?);
+            }
             BenchWhat::Collect => {
                 for &size in &args.size {
                     rates.push(worlds(session, &sim, Some(size), true, budget)?);
@@ -143,6 +147,54 @@ fn worlds(
         }
     };
     Ok(Rate { name: format!("{} {what}", sim.name()), unit, rounds })
+}
+
+/// Physics steps a second of the bare engine, all threads: short trajectories from one state under random controls
+/// that change every control step.
+fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate> {
+    const TRAJECTORIES: usize = 64;
+    const STEPS: usize = 200;
+    let threads = session.threads()?;
+    let (model, ranges) = (sim.model(), sim.control_ranges());
+    let seed = Seed::new(session.common.seed.unwrap_or(0));
+    let mut start = model.initial().clone();
+    let mut work = Workspace::new(model);
+    (0..100).for_each(|_| model.step(&mut start, &mut work));
+    let trajectory = |index: usize, work: &mut Workspace| {
+        let mut rng = seed.child("trajectory", index as u64).rng();
+        let mut state = start.clone();
+        for step in 0..STEPS {
+            if step % sim.substeps() == 0 {
+                for (control, &[low, high]) in state.control.iter_mut().zip(&ranges) {
+                    *control = rng.uniform_f64(low, high);
+                }
+            }
+            model.step(&mut state, work);
+        }
+        state.is_sane()
+    };
+    let mut works = vec![work; threads];
+    let rounds = measure(budget, || {
+        let sane = std::thread::scope(|scope| {
+            let workers: Vec<_> = works
+                .iter_mut()
+                .enumerate()
+                .map(|(thread, work)| {
+                    let trajectory = &trajectory;
+                    scope.spawn(move || {
+                        (thread..TRAJECTORIES).step_by(threads).all(|index| trajectory(index, work))
+                    })
+                })
+                .collect();
+            workers.into_iter().all(|worker| worker.join().unwrap_or(false))
+        });
+        if !sane {
+            bail!("{}: the world explodes under random controls", sim.name());
+        }
+        Ok((TRAJECTORIES * STEPS) as f64)
+    })?;
+    let name = format!("{} engine, {threads} threads", sim.name());
+    Ok(Rate { name, unit: "physics steps/s, all threads", rounds })
 }
 
 /// Windows a second of the sim's own recipe, on all threads.

@@ -9,5 +9,6 @@ pub mod maintain;
 pub mod plan;
 pub mod run;
 pub mod sims;
+pub mod simulate;
 pub mod train;
 pub mod view;

@@ -1,15 +1,19 @@
 //! `housecat sims`: what there is to act in.
 
-use crate::args::SimsArgs;
-use crate::console::table;
+use crate::args::{CheckArgs, SimsArgs, SimsCommand};
+use crate::console::{Progress, table};
 use crate::session::Session;
 use crate::sims;
-use housecat_core::Env as _;
-use housecat_sim::Sim;
+use housecat_core::{Env as _, EnvError, ResetOptions, Seed};
+use housecat_sim::{Sim, ViewOptions};
+use anyhow::bail;
 use serde_json::{Value, json};
 
 /// The command.
 pub fn run(session: &Session, args: &SimsArgs) -> anyhow::Result<()> {
+    if let Some(SimsCommand::Check(args)) = &args.command {
+        return check(session, args);
+    }
     if let Some(name) = &args.sim {
         let sim = sims::load(name)?;
         let document = describe(&sim)?;
@@ -47,6 +51,82 @@ pub fn run(session: &Session, args: &SimsArgs) -> anyhow::Result<()> {
         document.push(facts);
     }
     session.result(&Value::Array(document), &table(&rows))
+}
+
+/// Tries a robot: loading, and some seconds of random action.
+fn check(session: &Session, args: &CheckArgs) -> anyhow::Result<()> {
+    if !(args.seconds.is_finite() && args.seconds >= 0.0) {
+        bail!("--seconds {}: give a number of seconds", args.seconds);
+    }
+    let sim = match sims::load_quietly(&args.path) {
+        Ok(sim) => sim,
+        Err(error) => {
+            let document = json!({
+                "path": args.path, "loads": false, "error": format!("{error:#}"), "bodies": null, "joints": null,
+                "dofs": null, "actuators": null, "notices": [], "finite": null, "seconds": args.seconds, "broken": null,
+            });
+            if session.common.json {
+                session.result(&document, "")?;
+            }
+            return Err(error);
+        }
+    };
+    let seed = Seed::new(session.common.seed.unwrap_or(0));
+    let (seconds, broken) = shake(session, &sim, seed, args.seconds)?;
+    let [bodies, joints, drives] = sim.parts();
+    let document = json!({
+        "path": args.path, "loads": true, "error": null, "bodies": bodies.len() - 1, "joints": joints.len(),
+        "dofs": sim.model().sizes().1, "actuators": drives.len(), "notices": sim.notices(),
+        "finite": broken.is_none(), "seconds": seconds, "broken": broken,
+    });
+    let mut text = format!(
+        "{}: {} bodies, {} joints, {} degrees of freedom, {} actuators\n",
+        sim.name(), bodies.len() - 1, joints.len(), sim.model().sizes().1, drives.len(),
+    );
+    for notice in sim.notices() {
+        text.push_str(&format!("  not honoured: {notice}\n"));
+    }
+    text.push_str(&match &broken {
+        None => format!("  finite for {seconds} s under random action\n"),
+        Some(what) => format!("  {what}\n"),
+    });
+    session.result(&document, &text)?;
+    match broken {
+        None => Ok(()),
+        Some(what) => bail!("{what}"),
+    }
+}
+
+/// Acts at random for some simulated seconds. Returns how long that was, and what broke.
+fn shake(
+    session: &Session,
+    sim: &Sim,
+    seed: Seed,
+    seconds: f64,
+) -> anyhow::Result<(f64, Option<String>)> {
+    let mut env = sim.env(&ViewOptions::default())?;
+    let steps = (seconds * env.spaces().control_hz).ceil() as u64;
+    let mut rng = seed.child("actor", 0).rng();
+    let progress = Progress::new(session, "check", steps, 0, "steps");
+    let mut outcome = env.reset(seed, &ResetOptions::default()).map(|_| ());
+    for step in 0..steps {
+        if outcome.is_err() {
+            break;
+        }
+        let action: Vec<f32> =
+            (0..env.spaces().action.dim()).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        outcome = env.advance(&action).map(|_| ());
+        progress.set(step, String::new);
+        if session.interrupt.is_raised() {
+            return Err(session.interrupted());
+        }
+    }
+    progress.finish();
+    match outcome {
+        Ok(()) => Ok((seconds, None)),
+        Err(error @ EnvError::NotFinite { .. }) => Ok((seconds, Some(error.to_string()))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn plain(value: &Value) -> String {

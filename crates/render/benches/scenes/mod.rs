@@ -15,7 +15,8 @@ pub fn turned(position: [f32; 3], axis: [f32; 3], angle: f32) -> Pose {
 
 fn shape(body: usize, pose: Pose, geometry: Geometry, rgb: [f32; 3]) -> Shape {
     let name = format!("{geometry:?}");
-    Shape { name, body, pose, geometry, rgba: [rgb[0], rgb[1], rgb[2], 1.0] }
+    let rgba = [rgb[0], rgb[1], rgb[2], 1.0];
+    Shape { name, body, pose, geometry, rgba, texture: None }
 }
 
 fn sun(direction: [f32; 3]) -> Light {
@@ -55,6 +56,7 @@ pub fn two_room() -> Scene {
     Scene {
         bodies: vec!["world".into(), "agent".into()],
         shapes,
+        textures: Vec::new(),
         cameras: vec![Camera {
             name: "top".into(),
             body: 0,
@@ -85,6 +87,7 @@ pub fn reacher() -> Scene {
     Scene {
         bodies: vec!["world".into(), "upper".into(), "lower".into()],
         shapes,
+        textures: Vec::new(),
         cameras: vec![Camera {
             name: "top".into(),
             body: 0,

@@ -115,6 +115,11 @@ fn archetype(shape: &Shape) -> Box<dyn AsComponents> {
                 .with_colors([color])
                 .with_fill_mode(solid),
         ),
+        Geometry::Ellipsoid { radii } => Box::new(
+            archetypes::Ellipsoids3D::from_half_sizes([*radii])
+                .with_colors([color])
+                .with_fill_mode(solid),
+        ),
         Geometry::Capsule { radius, half_length } => Box::new(
             archetypes::Capsules3D::from_lengths_and_radii([2.0 * half_length], [*radius])
                 // Rerun's capsules begin at the origin, ours are centred on it.
@@ -207,6 +212,7 @@ fn outline(geometry: &Geometry) -> Vec<[f32; 3]> {
         Geometry::Mesh { vertices, .. } => return vertices.to_vec(),
         Geometry::Box { half } => *half,
         Geometry::Sphere { radius } => [*radius; 3],
+        Geometry::Ellipsoid { radii } => *radii,
         Geometry::Capsule { radius, half_length } => [*radius, *radius, half_length + radius],
         Geometry::Cylinder { radius, half_length } => [*radius, *radius, *half_length],
     };
@@ -254,6 +260,7 @@ mod tests {
             pose: Pose { position, ..Pose::IDENTITY },
             geometry,
             rgba: [1.0; 4],
+            texture: None,
         };
         let mesh = Geometry::Mesh {
             vertices: Arc::from([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0]]),

@@ -10,6 +10,7 @@ fn scene() -> Scene {
         Geometry::Plane { half: [1.0, 1.0] },
         Geometry::Box { half: [0.1; 3] },
         Geometry::Sphere { radius: 0.1 },
+        Geometry::Ellipsoid { radii: [0.1, 0.2, 0.3] },
         Geometry::Capsule { radius: 0.1, half_length: 0.2 },
         Geometry::Cylinder { radius: 0.1, half_length: 0.2 },
         Geometry::Mesh {
@@ -23,6 +24,7 @@ fn scene() -> Scene {
         pose: Pose::IDENTITY,
         geometry,
         rgba: [0.5, 0.5, 0.5, 1.0],
+        texture: None,
     });
     Scene {
         bodies: vec!["world".into(), "agent".into()],

@@ -1,0 +1,271 @@
+//! Textures on shapes.
+//!
+//! A sample takes the nearest pixel of the texture, of the size that the samples around it deserve:
+//! a texture is kept at its own resolution, at half of it, a quarter, ..., each averaged exactly
+//! from the one before (Williams, "Pyramidal parametrics", 1983). So a floor fades to its mean colour
+//! towards the horizon instead of flickering, and near edges stay sharp.
+
+use std::sync::Arc;
+
+use housecat_core::{Geometry, Shape, Texture, TextureKind, TextureMap};
+
+use crate::RenderError;
+use crate::canvas::{LANES, Lanes};
+use crate::lens::Footprint;
+use crate::math::{Vec3, mul};
+
+/// A texture at every resolution.
+#[derive(Debug)]
+pub(crate) struct Pyramid {
+    /// Red in the lowest byte, then green, then blue; the finest level first, each face by face.
+    texels: Vec<u32>,
+    levels: Vec<Level>,
+    cube: bool,
+}
+
+/// Where a level lies in [`Pyramid::texels`], and the size of a face.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    start: usize,
+    columns: usize,
+    rows: usize,
+}
+
+impl Pyramid {
+    pub fn new(texture: &Texture) -> Result<Self, RenderError> {
+        let Texture { width, height, kind, .. } = *texture;
+        let bad = |problem| RenderError::BadTexture { name: texture.name.clone(), problem };
+        if width == 0 || height == 0 {
+            return Err(bad(format!("its size is {width}x{height}; each side must be above 0")));
+        }
+        let cube = kind == TextureKind::Cube;
+        if cube && Some(height) != width.checked_mul(6) {
+            return Err(bad(format!(
+                "its size is {width}x{height}; a cube has six faces below each other, so its height must be six times its width"
+            )));
+        }
+        if Some(texture.rgb.len()) != width.checked_mul(height).and_then(|n| n.checked_mul(3)) {
+            return Err(bad(format!(
+                "it has {} bytes; {width}x{height} pixels have three each",
+                texture.rgb.len()
+            )));
+        }
+        let faces = if cube { 6 } else { 1 };
+        let mut level = Level { start: 0, columns: width, rows: height / faces };
+        let mut pyramid = Self {
+            texels: texture.rgb.chunks_exact(3).map(|c| pack([c[0], c[1], c[2]])).collect(),
+            levels: vec![level],
+            cube,
+        };
+        while level.columns > 1 || level.rows > 1 {
+            let half = |side: usize| side.div_ceil(2);
+            let next = Level {
+                start: pyramid.texels.len(),
+                columns: half(level.columns),
+                rows: half(level.rows),
+            };
+            for face in 0..faces {
+                pyramid.halve(face, &level, &next);
+            }
+            pyramid.levels.push(next);
+            level = next;
+        }
+        Ok(pyramid)
+    }
+
+    /// Appends a face of `next`, each pixel the mean of the area of `level` that it covers.
+    fn halve(&mut self, face: usize, level: &Level, next: &Level) {
+        let start = level.start + face * level.rows * level.columns;
+        for row in 0..next.rows {
+            for column in 0..next.columns {
+                let mut sums = [0.0f64; 3];
+                for (y, tall) in covered(row, level.rows, next.rows) {
+                    for (x, wide) in covered(column, level.columns, next.columns) {
+                        let texel = self.texels[start + y * level.columns + x].to_le_bytes();
+                        for (sum, byte) in sums.iter_mut().zip(texel) {
+                            *sum += tall * wide * f64::from(byte);
+                        }
+                    }
+                }
+                self.texels.push(pack(sums.map(|sum| (sum + 0.5) as u8)));
+            }
+        }
+    }
+}
+
+/// The pixels among `fine` that the pixel `index` among `coarse` covers, with their shares of it.
+fn covered(index: usize, fine: usize, coarse: usize) -> impl Iterator<Item = (usize, f64)> {
+    // In units of one over `coarse` fine pixels, in which everything is whole.
+    let (low, high) = (index * fine, (index + 1) * fine);
+    (low / coarse..high.div_ceil(coarse)).map(move |pixel| {
+        let overlap = ((pixel + 1) * coarse).min(high) - (pixel * coarse).max(low);
+        (pixel, overlap as f64 / fine as f64)
+    })
+}
+
+fn pack([r, g, b]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([r, g, b, 0])
+}
+
+/// A texture as a shape wears it.
+#[derive(Clone, Debug)]
+pub(crate) struct Skin {
+    pyramid: Arc<Pyramid>,
+    wrap: Wrap,
+}
+
+/// From a point of the shape to its place in the texture.
+#[derive(Clone, Debug)]
+enum Wrap {
+    /// Along z, this many pictures a metre along x and y.
+    Sheet([f32; 2]),
+    /// On the faces of a box: as `Sheet`, for the faces that look along x, y and z.
+    Faces([[f32; 2]; 3]),
+    /// By direction, after multiplication with this.
+    Cube(Vec3),
+}
+
+impl Skin {
+    /// `pyramid` is that of the texture which `map`, the shape's map, names.
+    pub fn new(
+        shape: &Shape,
+        map: &TextureMap,
+        pyramid: Arc<Pyramid>,
+    ) -> Result<Self, RenderError> {
+        if !map.repeat.iter().all(|repeat| repeat.is_finite()) {
+            return Err(RenderError::BadShape {
+                name: shape.name.clone(),
+                problem: format!("its texture's repeat is {:?}; it must be finite", map.repeat),
+            });
+        }
+        let half = half_extents(&shape.geometry);
+        // MuJoCo's unit of length for textures is two metres, as an object of half extent 1 has.
+        let scale = |axes: [usize; 2]| {
+            [0, 1].map(|i| {
+                let length = if map.uniform { 2.0 } else { 2.0 * half[axes[i]] };
+                map.repeat[i] / length
+            })
+        };
+        let wrap = match (&shape.geometry, pyramid.cube) {
+            (_, true) if map.uniform => Wrap::Cube([1.0; 3]),
+            (_, true) => Wrap::Cube(half.map(|half| 1.0 / half)),
+            (Geometry::Box { .. }, false) => Wrap::Faces([[1, 2], [0, 2], [0, 1]].map(scale)),
+            (_, false) => Wrap::Sheet(scale([0, 1])),
+        };
+        Ok(Self { pyramid, wrap })
+    }
+
+    /// The texels of samples at `points` with unit `normals`: red in the lowest byte. For points
+    /// that are no numbers, any.
+    #[inline(always)]
+    pub fn texels(
+        &self,
+        footprint: &Footprint,
+        points: &[Lanes; 3],
+        normals: &[Lanes; 3],
+    ) -> [u32; LANES] {
+        let finest = &self.pyramid.levels[0];
+        let (columns, rows) = (finest.columns as f32, finest.rows as f32);
+        let mut places = [Place::default(); LANES];
+        // Texels between neighbouring samples.
+        let mut strides = [0.0; LANES];
+        for i in 0..LANES {
+            let point = [points[0][i], points[1][i], points[2][i]];
+            let normal = [normals[0][i], normals[1][i], normals[2][i]];
+            let density;
+            (places[i], density) = match &self.wrap {
+                Wrap::Sheet(scale) => {
+                    (sheet(point[0], point[1], scale), dense(scale, columns, rows))
+                }
+                Wrap::Faces(scales) => {
+                    // Seen from outside, x or y runs to the right and y or z up.
+                    let [x, y, z] = normal.map(f32::abs);
+                    let (across, up, along) = if z > x && z > y {
+                        (0, 1, 2)
+                    } else if x > y {
+                        (1, 2, 0)
+                    } else {
+                        (0, 2, 1)
+                    };
+                    let turned = (normal[along] < 0.0) != (along == 1);
+                    let u = if turned { -point[across] } else { point[across] };
+                    (sheet(u, point[up], &scales[along]), dense(&scales[along], columns, rows))
+                }
+                Wrap::Cube(scale) => {
+                    let (place, major) = cube(mul(point, *scale));
+                    let finest = scale[0].max(scale[1]).max(scale[2]);
+                    (place, 0.5 * columns * finest / major)
+                }
+            };
+            strides[i] = density * footprint.at(point, normal);
+        }
+        let mut texels = [0; LANES];
+        for i in 0..LANES {
+            // The exponent: how often the stride can be halved before it is below 2.
+            let level = (strides[i].to_bits() >> 23).saturating_sub(127) as usize;
+            let level = &self.pyramid.levels[level.min(self.pyramid.levels.len() - 1)];
+            let Place { face, u, v } = places[i];
+            let column = ((u * level.columns as f32) as usize).min(level.columns - 1);
+            let row = ((v * level.rows as f32) as usize).min(level.rows - 1);
+            texels[i] = self.pyramid.texels
+                [level.start + (face as usize * level.rows + row) * level.columns + column];
+        }
+        texels
+    }
+}
+
+/// A place in a texture: a face, and how far right and down on it, in [0, 1].
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    face: u32,
+    u: f32,
+    v: f32,
+}
+
+/// The place of a point to the right and above the middle of a sheet.
+#[inline(always)]
+fn sheet(right: f32, up: f32, scale: &[f32; 2]) -> Place {
+    let (u, v) = (0.5 + right * scale[0], 0.5 - up * scale[1]);
+    Place { face: 0, u: u - u.floor(), v: v - v.floor() }
+}
+
+/// Texels a metre of a sheet, along the axis where they are denser.
+#[inline(always)]
+fn dense(scale: &[f32; 2], columns: f32, rows: f32) -> f32 {
+    let (x, y) = ((scale[0] * columns).abs(), (scale[1] * rows).abs());
+    if x > y { x } else { y }
+}
+
+/// The place in a cube of textures in a direction, and the length of the direction's longest
+/// component. The table of the OpenGL specification, "Cube Map Texture Selection".
+#[inline(always)]
+fn cube([x, y, z]: Vec3) -> (Place, f32) {
+    let [ax, ay, az] = [x, y, z].map(f32::abs);
+    let (face, right, down, major) = if ax >= ay && ax >= az {
+        if x > 0.0 { (0, -z, -y, ax) } else { (1, z, -y, ax) }
+    } else if ay >= az {
+        if y > 0.0 { (2, x, z, ay) } else { (3, x, -z, ay) }
+    } else if z > 0.0 {
+        (4, x, -y, az)
+    } else {
+        (5, -x, -y, az)
+    };
+    (Place { face, u: 0.5 + 0.5 * right / major, v: 0.5 + 0.5 * down / major }, major)
+}
+
+/// Half the lengths of the box around a shape that is centred in its frame.
+fn half_extents(geometry: &Geometry) -> Vec3 {
+    match geometry {
+        &Geometry::Plane { half: [x, y] } => [x, y, 1.0],
+        &Geometry::Box { half } => half,
+        &Geometry::Sphere { radius } => [radius; 3],
+        &Geometry::Ellipsoid { radii } => radii,
+        &Geometry::Capsule { radius, half_length } => [radius, radius, half_length + radius],
+        &Geometry::Cylinder { radius, half_length } => [radius, radius, half_length],
+        Geometry::Mesh { vertices, .. } => {
+            let reach = |k: usize| vertices.iter().map(|v| v[k].abs()).fold(0.0, f32::max);
+            // A mesh without thickness must not divide by it.
+            [0, 1, 2].map(reach).map(|half| if half > 0.0 { half } else { 1.0 })
+        }
+    }
+}
