@@ -7,7 +7,10 @@ fn body(name: &str, parent: usize, at: [f64; 3], joints: Vec<Joint>, geoms: Vec<
     Body {
         name: name.to_owned(),
         parent,
-        pose: Pose::from_parts(Translation3::from(Vec3::from(at)), nalgebra::UnitQuaternion::identity()),
+        pose: Pose::from_parts(
+            Translation3::from(Vec3::from(at)),
+            nalgebra::UnitQuaternion::identity(),
+        ),
         joints,
         geoms,
         inertia: None,
@@ -38,7 +41,10 @@ fn geom(shape: Shape, at: [f64; 3], mass: f64) -> Geom {
     Geom {
         name: "g".to_owned(),
         shape,
-        pose: Pose::from_parts(Translation3::from(Vec3::from(at)), nalgebra::UnitQuaternion::identity()),
+        pose: Pose::from_parts(
+            Translation3::from(Vec3::from(at)),
+            nalgebra::UnitQuaternion::identity(),
+        ),
         mass: Mass::Total(mass),
         friction: [0.5, 0.005, 0.0001],
         contype: 1,
@@ -147,9 +153,11 @@ fn a_sliding_block_stops_where_friction_says() {
     let free = joint("free", JointKind::Free, [0.0, 0.0, 1.0]);
     let slab = Shape::Box { half: Vec3::new(0.2, 0.2, 0.02) };
     let block = body("block", 0, [0.0, 0.0, 0.02], vec![free], vec![geom(slab, [0.0; 3], 1.0)]);
-    let model =
-        Model::new(&world(vec![ground(), block], Options { timestep: 0.001, ..Options::default() }))
-            .unwrap();
+    let model = Model::new(&world(
+        vec![ground(), block],
+        Options { timestep: 0.001, ..Options::default() },
+    ))
+    .unwrap();
     let mut state = model.initial().clone();
     run(&model, &mut state, 0.2);
     let start = state.position[0];
@@ -166,7 +174,13 @@ fn stacked_cubes_rest() {
     let mut bodies = vec![ground()];
     for (level, name) in ["a", "b", "c"].into_iter().enumerate() {
         let height = 0.05 + 0.1 * level as f64;
-        bodies.push(body(name, 0, [0.0, 0.0, height], vec![free(name)], vec![geom(cube(0.05), [0.0; 3], 0.5)]));
+        bodies.push(body(
+            name,
+            0,
+            [0.0, 0.0, height],
+            vec![free(name)],
+            vec![geom(cube(0.05), [0.0; 3], 0.5)],
+        ));
     }
     let model = Model::new(&world(bodies, Options::default())).unwrap();
     let mut state = model.initial().clone();

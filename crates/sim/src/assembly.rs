@@ -14,10 +14,8 @@ pub(crate) fn machine(
     substeps: usize,
     commands: Vec<Command>,
 ) -> Result<Machine, SimError> {
-    let wrong = |error: PhysicsError| SimError::Scene {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    };
+    let wrong =
+        |error: PhysicsError| SimError::Scene { path: path.to_owned(), problem: error.to_string() };
     let mut description = file.description.clone();
     description.options = options;
     let model = Model::new(&description).map_err(wrong)?;
@@ -30,9 +28,7 @@ pub(crate) fn machine(
     let mut work = Workspace::new(&model);
     let mut machine = Machine {
         substeps,
-        joints: joints
-            .map(|joint| Joint { name: joint.name.clone(), kind: joint.kind })
-            .collect(),
+        joints: joints.map(|joint| Joint { name: joint.name.clone(), kind: joint.kind }).collect(),
         drives: drives.collect(),
         body_names: description.bodies.iter().map(|body| body.name.clone()).collect(),
         site_names: description.sites.iter().map(|site| site.name.clone()).collect(),

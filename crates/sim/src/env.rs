@@ -8,8 +8,8 @@ use housecat_core::{
     ActionSpace, Env, EnvError, GoalError, Image, Observation, ObservationSpace, Pose,
     ResetOptions, Scene, Seed, Snapshot, Spaces, State, TaskKind, Transition,
 };
-use housecat_render::Renderer;
 use housecat_physics::Workspace;
+use housecat_render::Renderer;
 use std::sync::Arc;
 
 /// A running world of a [`Sim`](crate::Sim).
@@ -54,9 +54,7 @@ impl SimEnv {
             );
         }
         let spaces = Spaces {
-            action: ActionSpace {
-                names: inner.machine.action_names(),
-            },
+            action: ActionSpace { names: inner.machine.action_names() },
             observation: ObservationSpace {
                 state: if view.state { inner.observed_names.clone() } else { Vec::new() },
                 images: view.images.clone(),

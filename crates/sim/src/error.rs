@@ -75,6 +75,28 @@ pub enum SimError {
         /// What to do instead.
         fix: String,
     },
+    /// A file that the scene names cannot be read.
+    #[error("{}:{line}: cannot read {}: {source}", path.display(), part.display())]
+    Part {
+        /// The file that names it.
+        path: PathBuf,
+        /// Line of the element that names it.
+        line: u32,
+        /// The file that is named.
+        part: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An element of the scene makes no sense.
+    #[error("{}:{line}: {problem}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Line of the element.
+        line: u32,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// `scene.xml` is well-formed, but its content makes no sense.
     #[error("{}: {problem}", path.display())]
     Scene {

@@ -109,36 +109,34 @@ impl Sim {
         spec: Spec,
         file: SceneFile,
     ) -> Result<Self, SimError> {
-        let options = Options {
-            timestep: 1.0 / f64::from(spec.time.physics_hz),
-            ..file.description.options
-        };
+        let options =
+            Options { timestep: 1.0 / f64::from(spec.time.physics_hz), ..file.description.options };
         let substeps = (spec.time.physics_hz / spec.time.control_hz) as usize;
         let commands = spec.action.commands(path, &file.description)?;
         let machine = assembly::machine(scene_path, &file, options, substeps, commands)?;
         let features = feature::resolve(path, &spec.features, &machine)?;
-        let names = Resolver {
-            path,
-            features: &features,
-            privileged: &spec.privileged,
-            machine: &machine,
-        };
+        let names =
+            Resolver { path, features: &features, privileged: &spec.privileged, machine: &machine };
         let measured = |field: &str, list: &[String]| {
             list.iter().map(|name| names.feature(field, name)).collect::<Result<Vec<_>, _>>()
         };
         let privileged = measured("privileged", &spec.privileged)?;
         let observed = measured("observation.state", &spec.observation.state)?;
-        let start = Start::new("reset", &spec.reset, &names)?;
+        let start = Start::new("reset", &spec.reset, &file.keyframes, &names)?;
         let evaluation = spec.evaluation.as_ref();
-        let evaluation =
-            evaluation.map(|table| Start::new("evaluation", table, &names)).transpose()?;
+        let evaluation = evaluation
+            .map(|table| Start::new("evaluation", table, &file.keyframes, &names))
+            .transpose()?;
         let ball = |group: &Vec<String>| {
             group.iter().map(|name| names.drive("action.unit_ball", name)).collect::<Result<_, _>>()
         };
         let unit_balls = spec.action.unit_ball.iter().map(ball).collect::<Result<_, _>>()?;
         let task = Task::new(&spec, &names)?;
-        let script =
-            spec.scripted.as_ref().map(|script| Script::new(script, spec.time.control_hz, &names)).transpose()?;
+        let script = spec
+            .scripted
+            .as_ref()
+            .map(|script| Script::new(script, spec.time.control_hz, &names))
+            .transpose()?;
         let coordinate = |value: &spec::Coordinate| match value {
             spec::Coordinate::Fixed(metres) => Ok(Coordinate::Fixed(*metres)),
             spec::Coordinate::Feature(name) => {
@@ -280,10 +278,8 @@ pub fn load_model(
 ) -> Result<(Model, Vec<String>), SimError> {
     let SceneFile { mut description, notices, .. } = scene_file::read(path, free_base)?;
     adjust(&mut description.options);
-    let model = Model::new(&description).map_err(|error| SimError::Scene {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })?;
+    let model = Model::new(&description)
+        .map_err(|error| SimError::Scene { path: path.to_owned(), problem: error.to_string() })?;
     Ok((model, notices))
 }
 

@@ -150,9 +150,12 @@ pub(crate) enum Feature {
     Rotation { body: String, part: Part },
 }
 
-/// Where episodes start. A joint that is not named starts at rest as the scene has it.
+/// Where episodes start. A joint that is not named starts as the keyframe has it, else
+/// at rest as the scene has it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Reset {
+    /// The scene's keyframe from which the joints' coordinates and rates are taken, if any.
+    pub keyframe: Option<String>,
     /// Draw again until nothing touches anything.
     #[serde(default)]
     pub apart: bool,
@@ -161,7 +164,7 @@ pub(crate) struct Reset {
     pub joints: BTreeMap<String, Spread>,
 }
 
-/// Start of a joint: each number uniform over a union of intervals, or as the scene has it.
+/// Start of a joint: each number uniform over a union of intervals, or as the keyframe or scene has it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Spread {

@@ -2,6 +2,7 @@
 
 use crate::SimError;
 use crate::resolver::Resolver;
+use crate::scene_file::Keyframe;
 use crate::spec::{Reset, Spread};
 use crate::world::{Machine, Placement, World};
 use housecat_core::Rng;
@@ -14,13 +15,35 @@ const TRIES: usize = 1000;
 /// A `[reset]` table on indices.
 #[derive(Debug)]
 pub(crate) struct Start {
+    /// What the spreads do not say.
+    base: World,
     apart: bool,
     joints: Vec<(usize, Spread)>,
 }
 
 impl Start {
-    /// Resolves the joints' names.
-    pub(crate) fn new(table: &str, reset: &Reset, names: &Resolver) -> Result<Self, SimError> {
+    /// Resolves the names of the keyframe and the joints.
+    pub(crate) fn new(
+        table: &str,
+        reset: &Reset,
+        keyframes: &[Keyframe],
+        names: &Resolver,
+    ) -> Result<Self, SimError> {
+        let mut base = names.machine.pristine.clone();
+        if let Some(name) = &reset.keyframe {
+            let known = keyframes.iter().map(|keyframe| keyframe.name.as_str());
+            let index = names.find(&format!("{table}.keyframe"), "keyframe", name, known)?;
+            let Keyframe { position, velocity, activation, .. } = &keyframes[index];
+            let state = &mut base.state;
+            let take = |to: &mut Vec<f64>, from: &Option<Vec<f64>>| {
+                if let Some(values) = from {
+                    to.clone_from(values);
+                }
+            };
+            take(&mut state.position, position);
+            take(&mut state.velocity, velocity);
+            take(&mut state.activation, activation);
+        }
         let mut joints = Vec::new();
         for (name, spread) in &reset.joints {
             let field = format!("{table}.{name}");
@@ -33,10 +56,12 @@ impl Start {
                         .wrong(&field, "is a slide or hinge; it takes `position` and `velocity`");
                 }
                 JointKind::Free if scalar.iter().any(|list| !list.is_empty()) => {
-                    return names.wrong(&field, "is a free joint; it takes `x`, `y`, `z` and `yaw`");
+                    return names
+                        .wrong(&field, "is a free joint; it takes `x`, `y`, `z` and `yaw`");
                 }
                 JointKind::Ball => {
-                    return names.wrong(&field, "is a ball joint, which has no spread; leave it out");
+                    return names
+                        .wrong(&field, "is a ball joint, which has no spread; leave it out");
                 }
                 _ => {}
             }
@@ -47,16 +72,17 @@ impl Start {
             }
             joints.push((joint, spread.clone()));
         }
-        Ok(Self { apart: reset.apart, joints })
+        Ok(Self { base, apart: reset.apart, joints })
     }
 
     /// A world at a random start.
     pub(crate) fn begin(&self, machine: &Machine, work: &mut Workspace, rng: &mut Rng) -> World {
-        let mut world = machine.pristine.clone();
+        let mut world = self.base.clone();
         for _ in 0..TRIES {
-            world = machine.pristine.clone();
-            let placements: Vec<_> =
-                self.joints.iter().map(|(joint, at)| place(machine, *joint, at, rng)).collect();
+            world = self.base.clone();
+            let place =
+                |(joint, spread): &(usize, Spread)| self.place(machine, *joint, spread, rng);
+            let placements: Vec<_> = self.joints.iter().map(place).collect();
             machine.place(&mut world, &placements, work);
             if !(self.apart && machine.touching(&world, work)) {
                 break;
@@ -64,32 +90,32 @@ impl Start {
         }
         world
     }
-}
 
-/// Draws the state of a joint.
-fn place(machine: &Machine, joint: usize, spread: &Spread, rng: &mut Rng) -> Placement {
-    let mut either = |intervals: &[[f64; 2]], scene: f64| {
-        if intervals.is_empty() { scene } else { draw(intervals, rng) }
-    };
-    let scene = &machine.pristine;
-    if machine.joints[joint].kind == JointKind::Free {
-        let pose = machine.free_pose(scene, joint);
-        let at = pose.translation;
-        let shift = Translation3::new(
-            either(&spread.x, at.x),
-            either(&spread.y, at.y),
-            either(&spread.z, at.z),
-        );
-        let half = 0.5 * either(&spread.yaw, 0.0);
-        let up = Vector3::z() * libm::sin(half);
-        let turn = UnitQuaternion::new_unchecked(nalgebra::Quaternion::from_parts(
-            libm::cos(half),
-            up,
-        ));
-        return Placement::Free { joint, pose: Pose::from_parts(shift, turn * pose.rotation) };
+    /// Draws the state of a joint.
+    fn place(&self, machine: &Machine, joint: usize, spread: &Spread, rng: &mut Rng) -> Placement {
+        let mut either = |intervals: &[[f64; 2]], base: f64| {
+            if intervals.is_empty() { base } else { draw(intervals, rng) }
+        };
+        if machine.joints[joint].kind == JointKind::Free {
+            let pose = machine.free_pose(&self.base, joint);
+            let at = pose.translation;
+            let shift = Translation3::new(
+                either(&spread.x, at.x),
+                either(&spread.y, at.y),
+                either(&spread.z, at.z),
+            );
+            let half = 0.5 * either(&spread.yaw, 0.0);
+            let up = Vector3::z() * libm::sin(half);
+            let turn = UnitQuaternion::new_unchecked(nalgebra::Quaternion::from_parts(
+                libm::cos(half),
+                up,
+            ));
+            return Placement::Free { joint, pose: Pose::from_parts(shift, turn * pose.rotation) };
+        }
+        let coordinate = either(&spread.position, machine.coordinate(&self.base, joint));
+        let rate = either(&spread.velocity, machine.rate(&self.base, joint));
+        Placement::Joint { joint, coordinate, rate }
     }
-    let coordinate = either(&spread.position, machine.coordinate(scene, joint));
-    Placement::Joint { joint, coordinate, rate: either(&spread.velocity, 0.0) }
 }
 
 /// Uniform over a union of disjoint intervals; 0 if there are none.

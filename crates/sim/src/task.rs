@@ -370,7 +370,9 @@ mod tests {
         };
         let same = about(1, 0.0);
         for axis in 1..4 {
-            for (turn, plain, cube) in [(0.3, 0.3, 0.3), (PI / 2.0, PI / 2.0, 0.0), (3.0, 3.0, PI - 3.0)] {
+            for (turn, plain, cube) in
+                [(0.3, 0.3, 0.3), (PI / 2.0, PI / 2.0, 0.0), (3.0, 3.0, PI - 3.0)]
+            {
                 let q = about(axis, turn);
                 assert!((angle(same, q, Symmetry::Plain) - plain).abs() < 1e-7);
                 assert!((angle(q, same, Symmetry::Cube) - cube).abs() < 1e-7, "{axis} {turn}");

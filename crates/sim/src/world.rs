@@ -1,8 +1,8 @@
 //! The physics of a sim: its model, how it is stepped and driven, and what can be read from a world.
 
 use housecat_core::Pose;
-use nalgebra::{Quaternion, Translation3, UnitQuaternion};
 use housecat_physics::{JointKind, Model, Pose as Frame, State, Workspace};
+use nalgebra::{Quaternion, Translation3, UnitQuaternion};
 
 /// Everything that moves or remembers. A clone continues with the same bits.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,10 +150,7 @@ impl Machine {
         let at = self.model.position_index(joint);
         let p = &world.state.position[at..at + 7];
         let turn = Quaternion::new(p[3], p[4], p[5], p[6]);
-        Frame::from_parts(
-            Translation3::new(p[0], p[1], p[2]),
-            UnitQuaternion::new_unchecked(turn),
-        )
+        Frame::from_parts(Translation3::new(p[0], p[1], p[2]), UnitQuaternion::new_unchecked(turn))
     }
 
     /// Puts joints where they should be.

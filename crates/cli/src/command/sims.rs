@@ -4,9 +4,9 @@ use crate::args::{CheckArgs, SimsArgs, SimsCommand};
 use crate::console::{Progress, table};
 use crate::session::Session;
 use crate::sims;
+use anyhow::bail;
 use housecat_core::{Env as _, EnvError, ResetOptions, Seed};
 use housecat_sim::{Sim, ViewOptions};
-use anyhow::bail;
 use serde_json::{Value, json};
 
 /// The command.
@@ -81,7 +81,11 @@ fn check(session: &Session, args: &CheckArgs) -> anyhow::Result<()> {
     });
     let mut text = format!(
         "{}: {} bodies, {} joints, {} degrees of freedom, {} actuators\n",
-        sim.name(), bodies.len() - 1, joints.len(), sim.model().sizes().1, drives.len(),
+        sim.name(),
+        bodies.len() - 1,
+        joints.len(),
+        sim.model().sizes().1,
+        drives.len(),
     );
     for notice in sim.notices() {
         text.push_str(&format!("  not honoured: {notice}\n"));

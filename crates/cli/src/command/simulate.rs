@@ -31,7 +31,8 @@ pub fn run(session: &Session, args: &SimulateArgs) -> anyhow::Result<()> {
                 let mut state = case.state(&model).with_context(|| format!("state {index}"))?;
                 answers.push(one_step(&model, &mut state, &mut work));
             }
-            let text = format!("{} states advanced by one step; --json prints them\n", answers.len());
+            let text =
+                format!("{} states advanced by one step; --json prints them\n", answers.len());
             session.result(&Value::Array(answers), &text)
         }
         None => trajectory(session, args, &model),
@@ -148,7 +149,11 @@ fn trajectory(session: &Session, args: &SimulateArgs, model: &Model) -> anyhow::
     let [potential, kinetic] = energy[energy.len() - 1];
     let text = format!(
         "after {:.4} s ({} steps of {} s, {integrator})\n  qpos   {}\n  qvel   {}\n  energy {potential:.6} potential, {kinetic:.6} kinetic (J)\n",
-        state.time, args.steps, model.options().timestep, list(&state.position), list(&state.velocity),
+        state.time,
+        args.steps,
+        model.options().timestep,
+        list(&state.position),
+        list(&state.velocity),
     );
     session.result(&document, &text)
 }

@@ -73,7 +73,8 @@ struct Round {
 impl Script {
     pub(crate) fn new(spec: &spec::Pick, names: &Resolver) -> Result<Self, SimError> {
         if names.machine.action_names().len() != 4 {
-            let needs = "is `pick`, which drives an action of four components: x, y, z and the grip";
+            let needs =
+                "is `pick`, which drives an action of four components: x, y, z and the grip";
             return names.wrong("scripted.kind", needs);
         }
         spec.approach.check(names)?;
@@ -82,7 +83,8 @@ impl Script {
         }
         check_interval("scripted.height", spec.height, names)?;
         if !(spec.low < spec.height[0] && spec.miss >= 0.0) {
-            return names.wrong("scripted", "needs `low` below `height` and a `miss` of at least 0");
+            return names
+                .wrong("scripted", "needs `low` below `height` and a `miss` of at least 0");
         }
         Ok(Self {
             hand: indices("scripted.hand", &spec.hand, names)?,

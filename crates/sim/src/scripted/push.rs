@@ -34,7 +34,8 @@ pub(crate) struct Progress {
 impl Script {
     pub(crate) fn new(spec: &spec::Push, names: &Resolver) -> Result<Self, SimError> {
         if names.machine.action_names().len() != 2 {
-            return names.wrong("scripted.kind", "is `push`, which drives an action of two components");
+            return names
+                .wrong("scripted.kind", "is `push`, which drives an action of two components");
         }
         spec.approach.check(names)?;
         for interval in spec.area {
