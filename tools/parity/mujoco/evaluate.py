@@ -59,6 +59,34 @@ def forward(model, state):
     return data
 
 
+def simulate(model, steps, every=1, integrator=None, timestep=None, qpos=None, qvel=None, ctrl=None):
+    """What `housecat simulate` prints: the state at the start and after every so many steps, with its energy."""
+    kept = model.opt.timestep, model.opt.integrator, model.opt.enableflags
+    model.opt.timestep = timestep or model.opt.timestep
+    if integrator is not None:
+        model.opt.integrator = INTEGRATORS[integrator]
+    model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_ENERGY
+    data = mujoco.MjData(model)
+    for field, value in ((data.qpos, qpos), (data.qvel, qvel), (data.ctrl, ctrl)):
+        if value is not None:
+            field[:] = value
+    used = next(name for name, value in INTEGRATORS.items() if value == model.opt.integrator)
+    result = {"nq": model.nq, "nv": model.nv, "timestep": model.opt.timestep, "integrator": used}
+    result |= {"time": [], "qpos": [], "qvel": [], "energy": []}
+    probe = mujoco.MjData(model)  # energy belongs to the state: evaluating it must not warm the solver's start
+    for at in range(steps + 1):
+        if at % every == 0:
+            probe.qpos[:], probe.qvel[:] = data.qpos, data.qvel
+            mujoco.mj_forward(model, probe)
+            result["time"].append(at * model.opt.timestep)
+            for name in ("qpos", "qvel", "energy"):
+                result[name].append(getattr(probe, name).tolist())
+        if at < steps:
+            mujoco.mj_step(model, data)
+    model.opt.timestep, model.opt.integrator, model.opt.enableflags = kept
+    return result
+
+
 def dense_mass(model, data):
     mass = np.zeros((model.nv, model.nv))
     mujoco.mj_fullM(model, data, mass)

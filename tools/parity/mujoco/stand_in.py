@@ -8,9 +8,8 @@ import json
 import sys
 
 import mujoco
-import numpy as np
 
-from evaluate import INTEGRATORS, converge, forward, set_state, step
+from evaluate import converge, forward, simulate, step
 
 
 def vector(text):
@@ -33,29 +32,13 @@ def main():
     options = parser.parse_args()
     model = converge(mujoco.MjModel.from_xml_path(options.path))
     model.opt.gravity[:] *= options.wrong
-    model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_ENERGY
     if options.states:
         with open(options.states) as file:
             states = json.load(file)
         answers = [{"qacc": forward(model, state).qacc.tolist(), **step(model, state)} for state in states]
         return json.dump(answers, sys.stdout)
-    model.opt.timestep = options.timestep or model.opt.timestep
-    if options.integrator:
-        model.opt.integrator = INTEGRATORS[options.integrator]
-    data = mujoco.MjData(model)
-    start = {"qpos": options.qpos or model.qpos0, "qvel": options.qvel or np.zeros(model.nv),
-             "act": np.zeros(model.na), "ctrl": options.ctrl or np.zeros(model.nu)}
-    set_state(model, data, start)
-    names = {value: name for name, value in INTEGRATORS.items()}
-    result = {"nq": model.nq, "nv": model.nv, "timestep": model.opt.timestep,
-              "integrator": names[model.opt.integrator], "time": [], "qpos": [], "qvel": [], "energy": []}
-    for at in range(options.steps + 1):
-        if at % options.every == 0:
-            mujoco.mj_forward(model, data)
-            result["time"].append(data.time)
-            for name in ("qpos", "qvel", "energy"):
-                result[name].append(getattr(data, name).tolist())
-        mujoco.mj_step(model, data)
+    result = simulate(model, options.steps, options.every, options.integrator, options.timestep,
+                      options.qpos, options.qvel, options.ctrl)
     json.dump(result, sys.stdout)
 
 
