@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 os.environ.setdefault("MUJOCO_GL", "egl")  # dm_control asks for a window system otherwise
 HERE = Path(__file__).parent
@@ -73,7 +74,26 @@ def gymnasium():
     return sorted((package("gymnasium") / "envs/mujoco/assets").glob("*.xml"))
 
 
-GROUPS = {"own": own, "dm_control": dm_control_tasks, "dm_control_files": dm_control_files, "gymnasium": gymnasium}
+def pybullet():
+    """The URDF files of pybullet_data that describe a robot: those in which something can move."""
+    fixed = {"fixed", None}
+
+    def moves(path):
+        try:
+            return any(joint.get("type") not in fixed for joint in ElementTree.parse(path).iter("joint"))
+        except ElementTree.ParseError:
+            return True  # then it is for the loader to say what is wrong
+
+    return sorted(path for path in package("pybullet_data").rglob("*.urdf") if moves(path))
+
+
+GROUPS = {
+    "own": own,
+    "dm_control": dm_control_tasks,
+    "dm_control_files": dm_control_files,
+    "gymnasium": gymnasium,
+    "pybullet": pybullet,
+}
 
 
 def resolve(names):

@@ -6,7 +6,8 @@ physics       physics steps a second of `mujoco.rollout` and `housecat bench phy
 environments  steps a second of a Python loop over an environment, against the sim of this repository that does its work
 pixels        the same with an RGB frame a step
 
-Whose turn it is alternates; a figure is the median over the rounds, with its extremes in the JSON. `busy` is how many cores
+Whose turn it is alternates; a rate is the median over the rounds (all of them are in the JSON), a ratio the median of the
+rounds' ratios. `busy` is how many cores
 other processes used meanwhile: a figure taken beside more than 0.1 is worth little.
 
 Usage: speed.py [physics | environments | pixels | FILE.xml ...] [--rounds N] [--mujoco-only] [--filter TEXT] [--json]
@@ -113,15 +114,21 @@ def bench(options, what, subject, *arguments):
 
 
 def alternate(options, sides):
-    """Median rate of each side (name: function), round by round in turning order."""
+    """Rates of each side (name: function), round by round in turning order, so that a slower minute slows both."""
     rates, busy = {name: [] for name in sides}, Busy()
     for turn in range(options.rounds):
         for name in list(sides) if turn % 2 == 0 else reversed(list(sides)):
             rates[name].append(sides[name]())
-    return {
-        **{name: {"median": statistics.median(all_of), "min": min(all_of), "max": max(all_of)} for name, all_of in rates.items()},
-        "busy": round(busy.cores(), 2),
+    figures = {
+        name: {"median": statistics.median(all_of), "min": min(all_of), "max": max(all_of), "rounds": all_of}
+        for name, all_of in rates.items()
     }
+    return {**figures, "busy": round(busy.cores(), 2)}
+
+
+def ratio(row, ours, theirs):
+    """Median over the rounds of one side's rate as a share of the other's."""
+    return statistics.median(a / b for a, b in zip(row[ours]["rounds"], row[theirs]["rounds"]))
 
 
 def physics_row(options, name, path, hold):
@@ -135,10 +142,10 @@ def physics_row(options, name, path, hold):
            "contacts": runs[options.threads[0]].contacts, **alternate(options, sides)}
     for threads in options.threads:
         if not options.mujoco_only:
-            row[f"ratio_{threads}"] = row[f"housecat_{threads}"]["median"] / row[f"mujoco_{threads}"]["median"]
+            row[f"ratio_{threads}"] = ratio(row, f"housecat_{threads}", f"mujoco_{threads}")
     if {1, 2} <= set(options.threads):
         for side in ("mujoco",) if options.mujoco_only else ("mujoco", "housecat"):
-            row[f"{side}_scaling"] = row[f"{side}_2"]["median"] / row[f"{side}_1"]["median"]
+            row[f"{side}_scaling"] = ratio(row, f"{side}_2", f"{side}_1")
     return row
 
 
@@ -160,7 +167,7 @@ def environment_row(options, name, size):
         sides["housecat"] = lambda: bench(options, *what, "--threads", 1)
     row = {"environment": name, "sim": sim, **({"size": size} if size else {}), **alternate(options, sides)}
     if not options.mujoco_only:
-        row["ratio_1"] = row["housecat"]["median"] / row["peer"]["median"]
+        row["ratio_1"] = ratio(row, "housecat", "peer")
     return row
 
 
