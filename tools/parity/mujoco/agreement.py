@@ -73,6 +73,7 @@ def compare(model, state, ours):
     return {
         "group": "contact" if data.ncon else "rows" if data.nefc else "smooth",
         "counts": {name: int(getattr(data, name)) for name in ("ncon", "ne", "nf", "nl", "nefc")},
+        "ours_ncon": ours.get("contacts"),
         "pairs": dict(pairs),
         "theirs": {"qacc": data.qacc.tolist(), "qpos": after["qpos"], "qvel": after["qvel"]},
         "ours": ours,
@@ -139,18 +140,25 @@ def report(model, name, results, options, out):
             counts = " ".join(f"{key} {value}" for key, value in result["counts"].items() if value)
             errors = " ".join(f"{key} {value:.1e}" for key, value in result["error"].items())
             pairs = ", ".join(f"{count} {pair}" for pair, count in result["pairs"].items())
-            print(f"    state {at}: {errors} | {counts or 'no rows'}{' | ' + pairs if pairs else ''}", file=out)
+            found = result["ours_ncon"]
+            ours = f" (ours: {found} contacts)" if found not in (None, result["counts"]["ncon"]) else ""
+            print(f"    state {at}: {errors} | {counts or 'no rows'}{ours}{' | ' + pairs if pairs else ''}", file=out)
             print(f"        {worst_dof(model, result)}", file=out)
 
 
 def by_pair(everything):
-    """Errors of the states whose contacts are all of one pair of shapes: which collider differs."""
-    errors = {}
+    """Errors of the states whose contacts are all of one pair of shapes: which collider differs, and where it counts others."""
+    errors, other = {}, Counter()
     for _, results in everything:
         for result in results:
             if len(result["pairs"]) == 1:
-                errors.setdefault(next(iter(result["pairs"])), []).append(result["error"]["qacc"])
-    return {pair: {"states": len(all_of), "median": float(np.median(all_of)), "max": max(all_of)} for pair, all_of in sorted(errors.items())}
+                pair = next(iter(result["pairs"]))
+                errors.setdefault(pair, []).append(result["error"]["qacc"])
+                other[pair] += result["ours_ncon"] not in (None, result["counts"]["ncon"])
+    return {
+        pair: {"states": len(all_of), "median": float(np.median(all_of)), "max": max(all_of), "other_count": other[pair]}
+        for pair, all_of in sorted(errors.items())
+    }
 
 
 def main():
@@ -189,7 +197,8 @@ def main():
         report(model, name, results, options, out)
     print("\nby pair of shapes (states with contacts of one pair only): qacc median / largest", file=out)
     for pair, row in by_pair(everything).items():
-        print(f"    {pair:22} {row['states']:5} states  {row['median']:.1e} / {row['max']:.1e}", file=out)
+        print(f"    {pair:22} {row['states']:5} states  {row['median']:.1e} / {row['max']:.1e}"
+              f"{'  other number of contacts in ' + str(row['other_count']) if row['other_count'] else ''}", file=out)
     differ = [name for name, results in everything if any(max(r["error"].values()) > options.tolerance for r in results)]
     print(f"\n{len(everything) - len(differ)} of {len(everything) + len(failed)} models agree within {options.tolerance:g}; "
           f"{len(differ)} differ, {len(failed)} failed", file=out)
