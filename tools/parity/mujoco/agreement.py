@@ -3,7 +3,8 @@
 For each model, states are taken from short random rollouts in MuJoCo. MuJoCo's solver runs to its minimum, cold. Errors are
 2-norms of differences: of qacc relative to the larger of MuJoCo's acceleration with and without constraints (so that a
 body at rest does not divide by nothing), of qpos and qvel after a step relative to their change, where that is larger than
-the same acceleration over one step. States are split by what acts in them: `smooth` (no constraint), `rows` (limits, equality, friction loss), `contact`.
+the same acceleration over one step. States are split by what acts in them: `smooth` (no constraint), `rows` (limits,
+equality, friction loss), `contact`.
 
 Usage: agreement.py [own | dm_control | dm_control_files | gymnasium | FILE.xml ...]
        agreement.py FILE.xml --show K     prints every intermediate of MuJoCo at state K, to compare by hand
@@ -135,7 +136,7 @@ def report(model, name, results, options, out):
     for group in GROUPS:
         chosen = [at for at in wrong if results[at]["group"] == group]
         chosen.sort(key=lambda at: -results[at]["error"]["qacc"])
-        for at in [*chosen[: options.worst], *([min(chosen)] if len(chosen) > options.worst else [])]:
+        for at in dict.fromkeys([*chosen[: options.worst], *sorted(chosen)[:1]]):  # the worst and the first
             result = results[at]
             counts = " ".join(f"{key} {value}" for key, value in result["counts"].items() if value)
             errors = " ".join(f"{key} {value:.1e}" for key, value in result["error"].items())
@@ -190,7 +191,7 @@ def main():
             print(f"{name:44} FAILED: {error}", file=out)
             continue
         except ValueError as error:
-            print(f"{name:44} not a model on its own: {str(error).splitlines()[0]}", file=out)
+            print(f"{name:44} MuJoCo does not load it: {str(error).splitlines()[0]}", file=out)
             continue
         everything.append((name, results))
         documents.append({"model": name, "path": str(path), "groups": summary(results)})
