@@ -2,7 +2,8 @@
 
 physics       physics steps a second of `mujoco.rollout` and `housecat bench physics FILE.xml` on the same scenes, with one
               and two threads. Both: 64 trajectories of 200 steps under random controls, from the state that the scene's
-              own pose falls to in 100 steps.
+              own pose falls to in 100 steps
+sims          the same for the scenes of the standard sims
 environments  steps a second of a Python loop over an environment, against the sim of this repository that does its work
 pixels        the same with an RGB frame a step
 
@@ -10,7 +11,7 @@ Whose turn it is alternates; a rate is the median over the rounds (all of them a
 rounds' ratios. `busy` is how many cores
 other processes used meanwhile: a figure taken beside more than 0.1 is worth little.
 
-Usage: speed.py [physics | environments | pixels | FILE.xml ...] [--rounds N] [--mujoco-only] [--filter TEXT] [--json]
+Usage: speed.py [physics | sims | environments | pixels | FILE.xml ...] [--rounds N] [--mujoco-only] [--filter TEXT] [--json]
 """
 
 import argparse
@@ -74,7 +75,10 @@ class Rollout:
     """MuJoCo's own way to run many trajectories, ready to be timed."""
 
     def __init__(self, path, hold, threads):
-        model = self.model = mujoco.MjModel.from_xml_path(str(path))
+        try:
+            model = self.model = mujoco.MjModel.from_xml_path(str(path))
+        except ValueError as error:
+            raise housecat.Failed(f"MuJoCo: {error}") from None
         rng, data = np.random.default_rng(0), mujoco.MjData(model)
         mujoco.mj_step(model, data, 100)
         spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -196,11 +200,15 @@ def missed(rows):
 
 def plan(options):
     """(section, function that makes a row) of everything that was asked for."""
-    chosen = options.what or ["physics", "environments", "pixels"]
+    chosen = options.what or ["physics", "sims", "environments", "pixels"]
     for what in chosen:
         if what == "physics":
             for name, path, hold in scenes():
                 yield what, name, lambda name=name, path=path, hold=hold: physics_row(options, name, path, hold)
+        elif what == "sims":
+            for path in sorted(models.ROOT.glob("sims/*/scene.xml")):
+                name = f"sims/{path.parent.name}"
+                yield what, name, lambda name=name, path=path: physics_row(options, name, path, options.hold)
         elif what == "environments":
             for name, (maker, _, _) in ENVIRONMENTS.items():
                 if maker != "world":
@@ -213,7 +221,7 @@ def plan(options):
         elif Path(what).is_file():
             yield "physics", what, lambda what=what: physics_row(options, Path(what).stem, Path(what), options.hold)
         else:
-            raise SystemExit(f"{what}: neither physics, environments, pixels nor a file")
+            raise SystemExit(f"{what}: neither physics, sims, environments, pixels nor a file")
 
 
 def main():
@@ -223,7 +231,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0, help="of each timing (default %(default)s)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
-    parser.add_argument("--hold", type=int, default=5, help="physics steps a control is held, for a FILE (default %(default)s)")
+    parser.add_argument("--hold", type=int, default=5, help="physics steps a control is held, for a sim or a FILE (default %(default)s)")
     parser.add_argument("--filter", default="", help="only what has this in its name")
     parser.add_argument("--mujoco-only", action="store_true", help="the peers' own figures, without housecat")
     parser.add_argument("--swm-python", default="/work/swm-venv/bin/python", help="an interpreter with stable-worldmodel")
