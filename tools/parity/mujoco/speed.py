@@ -243,7 +243,8 @@ def main():
         if options.filter in name:
             print(f"{section}: {name}", file=sys.stderr)
             try:
-                sections.setdefault(section, []).append(make())
+                row = make()
+                sections.setdefault(section, []).append(row)
             except housecat.Failed as error:
                 failed.append(f"{name}: {error}")
     rows = [row for group in sections.values() for row in group]
