@@ -58,8 +58,9 @@ fn pair(
             friction: a.partial("friction", [1.0, 1.0, 0.005, 0.0001, 0.0001])?,
             softness: context.softness(a, "solref", "solimp")?,
             margin: a.number("margin")?.unwrap_or(0.0),
-            gap: a.number("gap")?.unwrap_or(0.0),
         };
+        // Contacts in the gap exert no force; only finding them earlier would differ.
+        let _ = a.number("gap")?;
         if pair.friction.iter().any(|&value| value < 0.0) {
             return Err(a.wrong("has a negative `friction`"));
         }
