@@ -9,7 +9,7 @@ use crate::kinematics::rotation_vector;
 use crate::model::{BondKind, NONE, quaternion};
 use crate::spatial::Motion;
 use crate::{JointKind, Model, Softness, State, Vec3, Workspace};
-use nalgebra::Quaternion;
+use nalgebra::{Quaternion, UnitQuaternion};
 
 const TINY: f64 = 1e-15;
 
@@ -77,6 +77,13 @@ impl Rows {
             if value != 0.0 {
                 self.entry(column, sign * value);
             }
+        }
+    }
+
+    /// Shifts the target of the last row.
+    fn shift_target(&mut self, by: f64) {
+        if let Some(target) = self.target.last_mut() {
+            *target += by;
         }
     }
 
@@ -191,6 +198,7 @@ impl Model {
                     self.pin(state, work, rows, bodies, &points, &gap, &hardness);
                     // The derivative of the twist is bilinear in the quaternions and the relative turn.
                     let columns = self.relative_turns(bodies, &work.motions, &mut work.scratch);
+                    let drift = twist_drift(bodies, work, &first, &second) * *torque_scale;
                     for axis in 0..3 {
                         for &(dof, turn) in &columns {
                             let pure = Quaternion::from_imag(turn);
@@ -203,6 +211,7 @@ impl Model {
                         let mobility =
                             self.links[bodies[0]].mobility[1] + self.links[bodies[1]].mobility[1];
                         self.finish(state, rows, Law::Equal, &hardness, mobility, twist[axis]);
+                        rows.shift_target(-drift[axis]);
                     }
                 }
                 BondKind::Joints { follower, leader, polynomial } => {
@@ -257,6 +266,8 @@ impl Model {
         hardness: &Hardness,
     ) {
         let mobility = self.links[bodies[0]].mobility[0] + self.links[bodies[1]].mobility[0];
+        let [first, second] = [0, 1].map(|k| point_drift(bodies[k], &points[k], work));
+        let drift = first - second;
         for axis in 0..3 {
             let mut direction = Vec3::zeros();
             direction[axis] = 1.0;
@@ -266,6 +277,7 @@ impl Model {
             self.add_point(&work.motions, bodies[1], &points[1], &-direction, scratch);
             rows.dense(&work.scratch, 1.0);
             self.finish(state, rows, Law::Equal, hardness, mobility, gap[axis]);
+            rows.shift_target(-drift[axis]);
         }
     }
 
@@ -356,11 +368,7 @@ impl Model {
             let contact = work.contacts[index];
             let pair = &self.pairs[contact.pair];
             let touch = &pair.touch;
-            let include = touch.margin - touch.gap;
-            if contact.distance >= include {
-                continue;
-            }
-            let violation = contact.distance - include;
+            let violation = contact.distance - touch.margin;
             let hardness = self.hardness(&touch.softness, violation);
             let bodies = pair.bodies;
             let mobility = [0, 1].map(|kind| {
@@ -438,6 +446,27 @@ impl Model {
         let row = rows.len() - 1;
         rows.target[row] = hardness.target(rows.dot(row, &state.velocity), violation);
     }
+}
+
+/// The acceleration of a point of a body when no joint accelerates. Gravity is in it, for every body alike.
+fn point_drift(body: usize, point: &Vec3, work: &Workspace) -> Vec3 {
+    let velocity = &work.velocities[body];
+    work.accelerations[body].at(point) + velocity.turn.cross(&velocity.at(point))
+}
+
+/// The second derivative of a weld's twist, for unit torque scale, when no joint accelerates.
+fn twist_drift(
+    bodies: &[usize; 2],
+    work: &Workspace,
+    first: &UnitQuaternion<f64>,
+    second: &UnitQuaternion<f64>,
+) -> Vec3 {
+    let turn = bodies.map(|body| work.velocities[body].turn);
+    let change = bodies.map(|body| work.accelerations[body].turn);
+    let [a, b, relative, drift] =
+        [turn[0], turn[1], turn[0] - turn[1], change[0] - change[1]].map(Quaternion::from_imag);
+    let inner = drift + (relative * a - b * relative) * 0.5;
+    (second.quaternion() * inner * first.quaternion()).imag() * 0.5
 }
 
 /// A polynomial and its derivative.

@@ -265,10 +265,8 @@ pub struct Geom {
     pub softness: Softness,
     /// Weight of its softness when two of equal priority are mixed.
     pub mix: f64,
-    /// Distance at which contacts are found.
+    /// Distance at which contacts act.
     pub margin: f64,
-    /// Part of the margin in which contacts exert no force.
-    pub gap: f64,
 }
 
 /// A frame fixed to a body.
@@ -438,7 +436,8 @@ pub struct Actuator {
     pub activation: Option<[f64; 2]>,
     /// Gain.
     pub gain: Gain,
-    /// Bias `b0 + b1 length + b2 velocity`.
+    /// Bias `b0 + b1 length + b2 velocity`. Where `b1` is minus a fixed gain and `b2` is positive, `b2` is a damping
+    /// ratio.
     pub bias: [f64; 3],
     /// Dynamics of the activation.
     pub dynamics: Activation,
@@ -455,8 +454,6 @@ pub struct ContactPair {
     pub friction: [f64; 5],
     /// How hard.
     pub softness: Softness,
-    /// Distance at which contacts are found.
+    /// Distance at which contacts act.
     pub margin: f64,
-    /// Part of the margin in which contacts exert no force.
-    pub gap: f64,
 }

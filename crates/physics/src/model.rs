@@ -352,6 +352,12 @@ impl Model {
             if link.weld == 0 {
                 continue;
             }
+            if is_slider(&description.bodies, index, link) {
+                let mobility = 1.0 / link.mass;
+                link.dofs.clone().for_each(|dof| self.dofs[dof].mobility = mobility);
+                self.links[index].mobility = [mobility, 0.0];
+                continue;
+            }
             let centre = work.centres[index];
             let mut mobility = [0.0; 2];
             for axis in 0..3 {
@@ -366,12 +372,6 @@ impl Model {
                     mobility[kind] += quadratic(&rows[kind]) / 3.0;
                 }
             }
-            // A body that can only turn about its centre, or only shift, counts as equally mobile both ways.
-            if mobility[0] < 1e-15 {
-                mobility[0] = mobility[1];
-            } else if mobility[1] < 1e-15 {
-                mobility[1] = mobility[0];
-            }
             self.links[index].mobility = mobility;
         }
         self.measure_tendons(&state, &mut work);
@@ -381,6 +381,18 @@ impl Model {
             (tendon.initial, tendon.mobility) = (length, mobility);
             if tendon.rest[0].is_nan() {
                 tendon.rest = [length; 2];
+            }
+        }
+        self.measure_actuators(&state, &mut work);
+        for (index, actuator) in self.actuators.iter_mut().enumerate() {
+            let crate::Gain::Fixed(gain) = actuator.gain else { continue };
+            if gain == -actuator.bias[1] && actuator.bias[2] > 0.0 {
+                // A position servo whose damping is given as a ratio: of the critical one of the inertia it moves.
+                let row = &work.actuator_rows[index * degrees..][..degrees];
+                let moved = row.iter().enumerate().filter(|(_, j)| **j * **j > 1e-15);
+                let inertia: f64 =
+                    moved.map(|(dof, j)| work.mass[dof * degrees + dof] / (j * j)).sum();
+                actuator.bias[2] *= -2.0 * (gain * inertia).sqrt();
             }
         }
         for equality in &description.equalities {
@@ -467,6 +479,40 @@ impl Model {
     /// Whether a body can never move.
     pub fn is_fixed(&self, body: usize) -> bool {
         self.links[body].weld == 0
+    }
+}
+
+/// Whether a body only slides along its own axes, with nothing below it: its inverse inertia is that of its mass in
+/// every direction, as MuJoCo has it.
+fn is_slider(bodies: &[Body], index: usize, link: &Link) -> bool {
+    let aligned = |axis: &Vec3| axis.iter().filter(|part| part.abs() > 1e-6).count() == 1;
+    let body = &bodies[index];
+    link.mass > 0.0
+        && body.parent == 0
+        && !bodies.iter().skip(1).any(|other| other.parent == index)
+        && body.joints.iter().all(|joint| joint.kind == JointKind::Slide && aligned(&joint.axis))
+        && has_inertial_frame(body, link)
+}
+
+/// Whether a body's frame is its inertial frame: centred, and along the principal axes in falling order (or along
+/// those of its only geom).
+fn has_inertial_frame(body: &Body, link: &Link) -> bool {
+    let straight =
+        |pose: &Pose| pose.translation.vector.norm() < 1e-6 && pose.rotation.imag().norm() < 1e-6;
+    let mut heavy = body.geoms.iter().filter(|geom| {
+        !matches!(geom.mass, crate::Mass::Density(mass) | crate::Mass::Total(mass) if mass <= 0.0)
+    });
+    match (&body.inertia, heavy.next(), heavy.next()) {
+        (Some(inertia), ..) => straight(&inertia.pose),
+        (None, Some(only), None) => straight(&only.pose),
+        _ => {
+            let t = &link.tensor;
+            let diagonal = [(0, 1), (0, 2), (1, 2)].iter().all(|&at| t[at].abs() < 1e-12);
+            link.centre.norm() < 1e-6
+                && diagonal
+                && t[(0, 0)] >= t[(1, 1)]
+                && t[(1, 1)] >= t[(2, 2)]
+        }
     }
 }
 

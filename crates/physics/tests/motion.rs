@@ -54,7 +54,6 @@ fn geom(shape: Shape, at: [f64; 3], mass: f64) -> Geom {
         softness: Softness::default(),
         mix: 1.0,
         margin: 0.0,
-        gap: 0.0,
     }
 }
 

@@ -49,7 +49,12 @@ impl Ink for Lit<'_> {
         let bright = self.lights.brightness(points, normals);
         let mut colors = [0; LANES];
         for i in 0..LANES {
-            colors[i] = pack([0, 1, 2].map(|k| bright[k][i] * self.rgb[k]));
+            let mut color = [0.0; 3];
+            for k in 0..3 {
+                let clipped = if bright[k][i] < 1.0 { bright[k][i] } else { 1.0 };
+                color[k] = clipped * self.rgb[k];
+            }
+            colors[i] = pack(color);
         }
         colors
     }
@@ -76,8 +81,13 @@ impl Ink for Worn<'_> {
         let rgb = self.rgb.map(|value| value / 255.0);
         let mut colors = [0; LANES];
         for i in 0..LANES {
-            let texel = |k: usize| (texels[i] >> (8 * k) & 0xff) as i32 as f32;
-            colors[i] = pack([0, 1, 2].map(|k| bright[k][i] * (rgb[k] * texel(k))));
+            let mut color = [0.0; 3];
+            for k in 0..3 {
+                let clipped = if bright[k][i] < 1.0 { bright[k][i] } else { 1.0 };
+                let texel = (texels[i] >> (8 * k) & 0xff) as i32 as f32;
+                color[k] = clipped * (rgb[k] * texel);
+            }
+            colors[i] = pack(color);
         }
         colors
     }

@@ -96,7 +96,8 @@ impl Lights {
         Some(bright.map(|value| value.min(1.0)))
     }
 
-    /// How bright samples at `points` with unit `normals` are: red, green and blue in [0, 1].
+    /// How bright samples at `points` with unit `normals` are: red, green and blue from 0, where what
+    /// is above 1 counts as 1.
     #[inline(always)]
     pub fn brightness(&self, points: &[Lanes; 3], normals: &[Lanes; 3]) -> [Lanes; 3] {
         let [r, g, b] = self.ambient;
@@ -124,11 +125,6 @@ impl Lights {
                 bright[0][i] += lambert * color[0];
                 bright[1][i] += lambert * color[1];
                 bright[2][i] += lambert * color[2];
-            }
-        }
-        for channel in &mut bright {
-            for value in channel {
-                *value = if *value < 1.0 { *value } else { 1.0 };
             }
         }
         bright

@@ -52,7 +52,7 @@ impl Painter {
         let Some(bound) = view.bound(ends, radius) else { return };
         let middle = [0, 1, 2].map(|k| 0.5 * (ends[0][k] + ends[1][k]));
         let rays = view.rays(view.depth(middle));
-        let brush = Brush { form: &figure.form, view: &view, bound, rays };
+        let brush = Brush { form: &figure.form, view: &view, bound: &bound, rays: &rays };
         let (corners, canvas) = (&mut self.corners, &mut self.canvas);
         let Some(lights) = &mut self.lights else {
             return brush.stroke(&Label(figure.index), corners, canvas);
@@ -73,20 +73,20 @@ impl Painter {
 struct Brush<'a> {
     form: &'a Form,
     view: &'a View<'a>,
-    bound: Bound,
-    rays: Rays,
+    bound: &'a Bound,
+    rays: &'a Rays,
 }
 
 impl Brush<'_> {
     #[inline(always)]
     fn stroke(&self, ink: &impl Ink, corners: &mut Vec<Corner>, canvas: &mut Canvas) {
-        let (bound, rays) = (&self.bound, &self.rays);
-        match self.form {
+        let Self { form, view, bound, rays } = *self;
+        match form {
             Form::Sphere(solid) => round::draw(solid, bound, rays, ink, canvas),
             Form::Ellipsoid(solid) => round::draw(solid, bound, rays, ink, canvas),
             Form::Capsule(solid) => round::draw(solid, bound, rays, ink, canvas),
             Form::Cylinder(solid) => round::draw(solid, bound, rays, ink, canvas),
-            Form::Facets(facets) => facets.draw(self.view, rays, ink, corners, canvas),
+            Form::Facets(facets) => facets.draw(view, rays, ink, corners, canvas),
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::scene_file::SceneFile;
 use crate::spec::{
-    Action, Axis, Base, Criterion, Feature, Goal, Observation, Protocols, Spec, Spread, Time, Unit,
+    Action, Axis, Base, Criterion, Feature, Goal, Observation, Protocols, Reset, Spec, Spread,
+    Time, Unit,
 };
 use housecat_physics::JointKind;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
                     let [low, high] = joint.limit.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
                     let near = [joint.reference - SPREAD, joint.reference + SPREAD];
                     let interval = near.map(|end| end.clamp(low, high.max(low)));
-                    reset.insert(name, Spread { position: vec![interval], velocity: Vec::new() });
+                    reset.insert(name, Spread { position: vec![interval], ..Spread::default() });
                 }
                 JointKind::Free => {
                     for axis in [Axis::X, Axis::Y, Axis::Z] {
@@ -63,6 +64,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
         unit,
         scale: Some(scale),
         periodic: matches!(unit, Unit::Rad),
+        rotation: None,
         target: None,
     };
     let mut goals = Vec::new();
@@ -97,7 +99,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
         },
         action: Action::default(),
         features,
-        reset,
+        reset: Reset { joints: reset, ..Reset::default() },
         evaluation: None,
         goal: goals,
         protocol,

@@ -162,9 +162,7 @@ impl Env for SimEnv {
             _ => &self.inner.start,
         };
         let mut rng = seed.child("reset", 0).rng();
-        let joints = start.draw(&mut rng, |joint| machine.coordinate(&machine.pristine, joint));
-        self.moment.world = machine.pristine.clone();
-        machine.place(&mut self.moment.world, &joints, &mut self.work);
+        self.moment.world = start.begin(machine, &mut self.work, &mut rng);
         self.begin();
         self.check_finite()?;
         Ok(self.observe())

@@ -5,6 +5,7 @@ use crate::error::find;
 use crate::spec;
 use crate::world::{Machine, World};
 use housecat_physics::JointKind;
+use nalgebra::Vector3;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -25,6 +26,25 @@ pub(crate) enum Feature {
         site: usize,
         axis: usize,
     },
+    /// A coordinate of the way between two sites.
+    Offset {
+        site: usize,
+        from: usize,
+        axis: usize,
+    },
+    /// Where a body's x axis points, seen from above.
+    Heading(usize),
+    /// An entry of a body's rotation matrix.
+    Direction {
+        body: usize,
+        of: usize,
+        axis: usize,
+    },
+    /// A component of a body's rotation, w first.
+    Rotation {
+        body: usize,
+        part: usize,
+    },
 }
 
 impl Feature {
@@ -33,10 +53,27 @@ impl Feature {
         match self {
             Self::Joint(joint) => machine.coordinate(world, joint),
             Self::Rate(joint) => machine.rate(world, joint),
-            Self::Cos(joint) => machine.coordinate(world, joint).cos(),
-            Self::Sin(joint) => machine.coordinate(world, joint).sin(),
+            Self::Cos(joint) => libm::cos(machine.coordinate(world, joint)),
+            Self::Sin(joint) => libm::sin(machine.coordinate(world, joint)),
             Self::Body { body, axis } => machine.body_pose(world, body).translation.vector[axis],
             Self::Site { site, axis } => machine.site_pose(world, site).translation.vector[axis],
+            Self::Offset { site, from, axis } => {
+                let [to, from] = [site, from].map(|site| machine.site_pose(world, site));
+                to.translation.vector[axis] - from.translation.vector[axis]
+            }
+            Self::Heading(body) => {
+                let forward = machine.body_pose(world, body).rotation * Vector3::x();
+                libm::atan2(forward.y, forward.x)
+            }
+            Self::Direction { body, of, axis } => {
+                let own = Vector3::ith_axis(of).into_inner();
+                (machine.body_pose(world, body).rotation * own)[axis]
+            }
+            Self::Rotation { body, part } => {
+                let q = machine.body_pose(world, body).rotation;
+                let value = [q.w, q.i, q.j, q.k][part];
+                if q.w < 0.0 { -value } else { value }
+            }
         }
     }
 }
@@ -49,6 +86,12 @@ pub(crate) fn resolve(
 ) -> Result<BTreeMap<String, Feature>, SimError> {
     let one = |name: &str, feature: &spec::Feature| {
         let field = format!("features.{name}");
+        let body = |name: &str| {
+            find(path, &field, "body", name, machine.body_names.iter().map(String::as_str))
+        };
+        let site = |name: &str| {
+            find(path, &field, "site", name, machine.site_names.iter().map(String::as_str))
+        };
         let joint = |name: &str| {
             find(
                 path,
@@ -58,37 +101,43 @@ pub(crate) fn resolve(
                 machine.joints.iter().map(|joint| joint.name.as_str()),
             )
         };
-        let hinge = |name: &str| {
+        let kind = |name: &str, kinds: &[JointKind], takes: &str| {
             let index = joint(name)?;
-            if machine.joints[index].kind == JointKind::Hinge {
+            if kinds.contains(&machine.joints[index].kind) {
                 return Ok(index);
             }
+            let kind = format!("{:?}", machine.joints[index].kind).to_lowercase();
             Err(SimError::Field {
                 path: path.to_owned(),
                 field: field.clone(),
-                problem: format!(
-                    "takes the cosine or sine of the slide joint `{name}`; name a hinge"
-                ),
+                problem: format!("{takes}, but `{name}` is a {kind} joint"),
             })
         };
+        let scalar = |name: &str| {
+            let takes = "takes a slide or hinge (`body` and `rotation` measure free bodies)";
+            kind(name, &[JointKind::Slide, JointKind::Hinge], takes)
+        };
+        let hinge = |name: &str| kind(name, &[JointKind::Hinge], "takes a hinge");
         Ok(match feature {
-            spec::Feature::Joint { joint: name } => Feature::Joint(joint(name)?),
-            spec::Feature::Rate { joint: name } => Feature::Rate(joint(name)?),
+            spec::Feature::Joint { joint: name } => Feature::Joint(scalar(name)?),
+            spec::Feature::Rate { joint: name } => Feature::Rate(scalar(name)?),
             spec::Feature::Cos { joint: name } => Feature::Cos(hinge(name)?),
             spec::Feature::Sin { joint: name } => Feature::Sin(hinge(name)?),
-            spec::Feature::Body { body, axis } => {
-                let names = machine.body_names.iter().map(String::as_str);
-                Feature::Body {
-                    body: find(path, &field, "body", body, names)?,
-                    axis: *axis as usize,
-                }
+            spec::Feature::Body { body: name, axis } => {
+                Feature::Body { body: body(name)?, axis: *axis as usize }
             }
-            spec::Feature::Site { site, axis } => {
-                let names = machine.site_names.iter().map(String::as_str);
-                Feature::Site {
-                    site: find(path, &field, "site", site, names)?,
-                    axis: *axis as usize,
-                }
+            spec::Feature::Site { site: name, axis } => {
+                Feature::Site { site: site(name)?, axis: *axis as usize }
+            }
+            spec::Feature::Offset { site: name, from, axis } => {
+                Feature::Offset { site: site(name)?, from: site(from)?, axis: *axis as usize }
+            }
+            spec::Feature::Heading { body: name } => Feature::Heading(body(name)?),
+            spec::Feature::Direction { body: name, of, axis } => {
+                Feature::Direction { body: body(name)?, of: *of as usize, axis: *axis as usize }
+            }
+            spec::Feature::Rotation { body: name, part } => {
+                Feature::Rotation { body: body(name)?, part: *part as usize }
             }
         })
     };

@@ -122,17 +122,21 @@ impl Sim {
         };
         let privileged = measured("privileged", &spec.privileged)?;
         let observed = measured("observation.state", &spec.observation.state)?;
-        let start = Start::new("reset", &spec.reset, &names)?;
+        let start = Start::new("reset", &spec.reset, &file.keyframes, &names)?;
         let evaluation = spec.evaluation.as_ref();
-        let evaluation =
-            evaluation.map(|table| Start::new("evaluation", table, &names)).transpose()?;
+        let evaluation = evaluation
+            .map(|table| Start::new("evaluation", table, &file.keyframes, &names))
+            .transpose()?;
         let ball = |group: &Vec<String>| {
             group.iter().map(|name| names.drive("action.unit_ball", name)).collect::<Result<_, _>>()
         };
         let unit_balls = spec.action.unit_ball.iter().map(ball).collect::<Result<_, _>>()?;
         let task = Task::new(&spec, &names)?;
-        let script =
-            spec.scripted.as_ref().map(|script| Script::new(script, &names)).transpose()?;
+        let script = spec
+            .scripted
+            .as_ref()
+            .map(|script| Script::new(script, spec.time.control_hz, &names))
+            .transpose()?;
         let coordinate = |value: &spec::Coordinate| match value {
             spec::Coordinate::Fixed(metres) => Ok(Coordinate::Fixed(*metres)),
             spec::Coordinate::Feature(name) => {

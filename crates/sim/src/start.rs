@@ -2,47 +2,119 @@
 
 use crate::SimError;
 use crate::resolver::Resolver;
-use crate::spec::Spread;
-use crate::world::Placement;
+use crate::scene_file::Keyframe;
+use crate::spec::{Reset, Spread};
+use crate::world::{Machine, Placement, World};
 use housecat_core::Rng;
-use std::collections::BTreeMap;
+use housecat_physics::{JointKind, Pose, Workspace};
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
 
-/// The spread of every joint that does not start as the scene has it.
+/// Draws after which a start in which something touches is taken all the same.
+const TRIES: usize = 1000;
+
+/// A `[reset]` table on indices.
 #[derive(Debug)]
-pub(crate) struct Start(Vec<(usize, Spread)>);
+pub(crate) struct Start {
+    /// What the spreads do not say.
+    base: World,
+    apart: bool,
+    joints: Vec<(usize, Spread)>,
+}
 
 impl Start {
-    /// Resolves the joints' names.
+    /// Resolves the names of the keyframe and the joints.
     pub(crate) fn new(
         table: &str,
-        spreads: &BTreeMap<String, Spread>,
+        reset: &Reset,
+        keyframes: &[Keyframe],
         names: &Resolver,
     ) -> Result<Self, SimError> {
+        let mut base = names.machine.pristine.clone();
+        if let Some(name) = &reset.keyframe {
+            let known = keyframes.iter().map(|keyframe| keyframe.name.as_str());
+            let index = names.find(&format!("{table}.keyframe"), "keyframe", name, known)?;
+            let Keyframe { position, velocity, activation, .. } = &keyframes[index];
+            let state = &mut base.state;
+            let take = |to: &mut Vec<f64>, from: &Option<Vec<f64>>| {
+                if let Some(values) = from {
+                    to.clone_from(values);
+                }
+            };
+            take(&mut state.position, position);
+            take(&mut state.velocity, velocity);
+            take(&mut state.activation, activation);
+        }
         let mut joints = Vec::new();
-        for (name, spread) in spreads {
+        for (name, spread) in &reset.joints {
             let field = format!("{table}.{name}");
+            let joint = names.joint(&field, name)?;
+            let Spread { position, velocity, x, y, z, yaw } = spread;
+            let (free, scalar) = ([x, y, z, yaw], [position, velocity]);
+            match names.machine.joints[joint].kind {
+                JointKind::Slide | JointKind::Hinge if free.iter().any(|list| !list.is_empty()) => {
+                    return names
+                        .wrong(&field, "is a slide or hinge; it takes `position` and `velocity`");
+                }
+                JointKind::Free if scalar.iter().any(|list| !list.is_empty()) => {
+                    return names
+                        .wrong(&field, "is a free joint; it takes `x`, `y`, `z` and `yaw`");
+                }
+                JointKind::Ball => {
+                    return names
+                        .wrong(&field, "is a ball joint, which has no spread; leave it out");
+                }
+                _ => {}
+            }
             let sound =
                 |&[low, high]: &[f64; 2]| low.is_finite() && high.is_finite() && low <= high;
-            if !spread.position.iter().chain(&spread.velocity).all(sound) {
+            if !free.into_iter().chain(scalar).flatten().all(sound) {
                 return names.wrong(&field, "needs finite intervals [low, high] with low <= high");
             }
-            joints.push((names.joint(&field, name)?, spread.clone()));
+            joints.push((joint, spread.clone()));
         }
-        Ok(Self(joints))
+        Ok(Self { base, apart: reset.apart, joints })
     }
 
-    /// Draws a placement for each; `at` gives the coordinate in the scene.
-    pub(crate) fn draw(&self, rng: &mut Rng, at: impl Fn(usize) -> f64) -> Vec<Placement> {
-        self.0
-            .iter()
-            .map(|(joint, spread)| {
-                let coordinate = match spread.position.is_empty() {
-                    true => at(*joint),
-                    false => draw(&spread.position, rng),
-                };
-                Placement::Joint { joint: *joint, coordinate, rate: draw(&spread.velocity, rng) }
-            })
-            .collect()
+    /// A world at a random start.
+    pub(crate) fn begin(&self, machine: &Machine, work: &mut Workspace, rng: &mut Rng) -> World {
+        let mut world = self.base.clone();
+        for _ in 0..TRIES {
+            world = self.base.clone();
+            let place =
+                |(joint, spread): &(usize, Spread)| self.place(machine, *joint, spread, rng);
+            let placements: Vec<_> = self.joints.iter().map(place).collect();
+            machine.place(&mut world, &placements, work);
+            if !(self.apart && machine.touching(&world, work)) {
+                break;
+            }
+        }
+        world
+    }
+
+    /// Draws the state of a joint.
+    fn place(&self, machine: &Machine, joint: usize, spread: &Spread, rng: &mut Rng) -> Placement {
+        let mut either = |intervals: &[[f64; 2]], base: f64| {
+            if intervals.is_empty() { base } else { draw(intervals, rng) }
+        };
+        if machine.joints[joint].kind == JointKind::Free {
+            let pose = machine.free_pose(&self.base, joint);
+            let at = pose.translation;
+            let shift = Translation3::new(
+                either(&spread.x, at.x),
+                either(&spread.y, at.y),
+                either(&spread.z, at.z),
+            );
+            let half = 0.5 * either(&spread.yaw, 0.0);
+            let up = Vector3::z() * libm::sin(half);
+            let turn = UnitQuaternion::new_unchecked(nalgebra::Quaternion::from_parts(
+                libm::cos(half),
+                up,
+            ));
+            return Placement::Free { joint, pose: Pose::from_parts(shift, turn * pose.rotation) };
+        }
+        let coordinate = either(&spread.position, machine.coordinate(&self.base, joint));
+        let rate = either(&spread.velocity, machine.rate(&self.base, joint));
+        Placement::Joint { joint, coordinate, rate }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a sim asks for: goals and their protocols, admissible pairs, rewards.
 
-use crate::spec::{self, Sigmoid, Unit};
+use crate::spec::{self, Sigmoid, Symmetry, Unit};
 use crate::{SimError, resolver::Resolver};
 use housecat_core::{GoalError, Success};
 use std::f64::consts::{PI, TAU};
@@ -11,7 +11,8 @@ pub(crate) struct Task {
     pub terms: Vec<Term>,
     moderate: Option<Criterion>,
     strict: Option<Criterion>,
-    opposite: Option<Line>,
+    /// Start and goal lie on different sides of one of them, if there are any.
+    opposite: Vec<Line>,
     pub reward: Vec<Factor>,
 }
 
@@ -23,12 +24,17 @@ pub(crate) struct Term {
     unit: Unit,
     scale: Option<f64>,
     periodic: bool,
+    rotation: Option<Symmetry>,
     target: Option<Vec<f64>>,
 }
 
 impl Term {
-    /// The norm of the differences of the features of two states.
+    /// The norm of the differences of the features of two states, or the angle between two rotations.
     fn error(&self, state: &[f64], goal: &[f64]) -> f64 {
+        if let (Some(symmetry), &[w, x, y, z]) = (self.rotation, &self.features[..]) {
+            let of = |state: &[f64]| [state[w], state[x], state[y], state[z]];
+            return angle(of(state), of(goal), symmetry);
+        }
         let differences = self.features.iter().map(|&index| state[index] - goal[index]);
         let wrapped = differences.map(|d| if self.periodic { wrap(d) } else { d });
         wrapped.map(|d| d * d).sum::<f64>().sqrt()
@@ -46,6 +52,32 @@ impl Term {
 /// The angle's equal in [-pi, pi).
 fn wrap(angle: f64) -> f64 {
     (angle + PI).rem_euclid(TAU) - PI
+}
+
+/// Angle of the turn between two rotations that look alike under a symmetry, rad. Quaternions, w first.
+fn angle(a: [f64; 4], b: [f64; 4], symmetry: Symmetry) -> f64 {
+    let ([aw, ax, ay, az], [bw, bx, by, bz]) = (a, b);
+    // conj(a) b, of which only sizes count.
+    let mut turn = [
+        aw * bw + ax * bx + ay * by + az * bz,
+        aw * bx - ax * bw - ay * bz + az * by,
+        aw * by + ax * bz - ay * bw - az * bx,
+        aw * bz - ax * by + ay * bx - az * bw,
+    ]
+    .map(f64::abs);
+    let length = turn.iter().map(|part| part * part).sum::<f64>().sqrt();
+    let cosine = match symmetry {
+        Symmetry::Plain => turn[0],
+        // The rotations of a cube are the quaternions whose one, two or four parts other than 0 have
+        // equal size, so the nearest of them follows from the largest parts.
+        Symmetry::Cube => {
+            turn.sort_by(|a, b| b.total_cmp(a));
+            let two = (turn[0] + turn[1]) * std::f64::consts::FRAC_1_SQRT_2;
+            let four = (turn[0] + turn[1] + turn[2] + turn[3]) * 0.5;
+            turn[0].max(two).max(four)
+        }
+    };
+    2.0 * libm::acos((cosine / length).min(1.0))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +138,12 @@ impl Task {
             if goal.target.as_ref().is_some_and(|target| target.len() != features.len()) {
                 return names.wrong(&format!("{field}: target"), "needs one value a feature");
             }
+            if goal.rotation.is_some()
+                && (features.len() != 4 || goal.periodic || matches!(goal.unit, Unit::M))
+            {
+                let needs = "needs the four features w, x, y, z of a `rotation`, the unit rad, and no `periodic`";
+                return names.wrong(&format!("{field}: rotation"), needs);
+            }
             if goal.scale.is_some_and(|scale| scale.is_nan() || scale <= 0.0) {
                 return names.wrong(&format!("{field}: scale"), "must be positive");
             }
@@ -115,6 +153,7 @@ impl Task {
                 unit: goal.unit,
                 scale: goal.scale,
                 periodic: goal.periodic,
+                rotation: goal.rotation,
                 target: goal.target.clone(),
             });
         }
@@ -157,11 +196,11 @@ impl Task {
         };
         let (moderate, strict) =
             (protocol("moderate", |p| &p.moderate)?, protocol("strict", |p| &p.strict)?);
-        let opposite = spec.pairs.as_ref().map(|pairs| {
-            let feature = names.state("pairs.opposite", &pairs.opposite.feature)?;
-            Ok::<_, SimError>(Line { feature, at: pairs.opposite.at })
-        });
-        let opposite = opposite.transpose()?;
+        let mut opposite = Vec::new();
+        for side in spec.pairs.iter().flat_map(|pairs| &pairs.opposite) {
+            let feature = names.state("pairs.opposite", &side.feature)?;
+            opposite.push(Line { feature, at: side.at });
+        }
         if terms.is_empty() == moderate.is_some() {
             return names.wrong("protocol", "and [[goal]] belong together; write both or neither");
         }
@@ -198,9 +237,11 @@ impl Task {
         self.terms.iter().map(|term| term.describe(term.error(state, goal))).collect()
     }
 
-    /// Whether a pair is on opposite sides where it should be, and not solved at the start.
+    /// Whether a pair is on different sides where it should be, and not solved at the start.
     pub(crate) fn admits(&self, start: &[f64], goal: &[f64]) -> bool {
-        let apart = self.opposite.is_none_or(|line| line.side(start) != line.side(goal));
+        let mut lines = self.opposite.iter();
+        let apart =
+            self.opposite.is_empty() || lines.any(|line| line.side(start) != line.side(goal));
         apart && self.moderate.as_ref().is_some_and(|moderate| !self.near(moderate, start, goal))
     }
 
@@ -321,6 +362,32 @@ mod tests {
     }
 
     #[test]
+    fn rotations_are_judged_up_to_a_symmetry() {
+        let about = |axis: usize, angle: f64| {
+            let mut q = [(0.5 * angle).cos(), 0.0, 0.0, 0.0];
+            q[axis] = (0.5 * angle).sin();
+            q
+        };
+        let same = about(1, 0.0);
+        for axis in 1..4 {
+            for (turn, plain, cube) in
+                [(0.3, 0.3, 0.3), (PI / 2.0, PI / 2.0, 0.0), (3.0, 3.0, PI - 3.0)]
+            {
+                let q = about(axis, turn);
+                assert!((angle(same, q, Symmetry::Plain) - plain).abs() < 1e-7);
+                assert!((angle(q, same, Symmetry::Cube) - cube).abs() < 1e-7, "{axis} {turn}");
+                assert!(angle(q, q.map(|part| -part), Symmetry::Plain) < 1e-7);
+            }
+        }
+        // A third of a turn about the diagonal of a cube.
+        assert!(angle(same, [0.5; 4], Symmetry::Cube) < 1e-7);
+        assert!((angle(same, [0.5; 4], Symmetry::Plain) - TAU / 3.0).abs() < 1e-7);
+        // No rotation is further than this from a cube's own.
+        let far = [0.6532814824, 0.2705980501, 0.2705980501, 0.6532814824];
+        assert!(angle(same, far, Symmetry::Cube) < 1.0967);
+    }
+
+    #[test]
     fn tolerances_fall_to_their_value_at_the_margin() {
         for (shape, value_at_margin) in
             [(Sigmoid::Gaussian, 0.1), (Sigmoid::Linear, 0.2), (Sigmoid::Quadratic, 0.0)]
@@ -347,6 +414,7 @@ mod tests {
             unit: Unit::M,
             scale: Some(0.1),
             periodic: false,
+            rotation: None,
             target: None,
         };
         let line = Line { feature: 0, at: 0.0 };
@@ -357,7 +425,7 @@ mod tests {
             terms: vec![term],
             moderate: criterion(0.16, 1, None),
             strict: criterion(0.08, 2, gate()),
-            opposite: Some(line),
+            opposite: vec![line],
             reward: Vec::new(),
         }
     }

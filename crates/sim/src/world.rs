@@ -2,6 +2,7 @@
 
 use housecat_core::Pose;
 use housecat_physics::{JointKind, Model, Pose as Frame, State, Workspace};
+use nalgebra::{Quaternion, Translation3, UnitQuaternion};
 
 /// Everything that moves or remembers. A clone continues with the same bits.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +143,14 @@ impl Machine {
     /// Velocity of a slide (m/s) or hinge (rad/s).
     pub(crate) fn rate(&self, world: &World, joint: usize) -> f64 {
         world.state.velocity[self.model.velocity_index(joint)]
+    }
+
+    /// Pose of what a free joint moves.
+    pub(crate) fn free_pose(&self, world: &World, joint: usize) -> Frame {
+        let at = self.model.position_index(joint);
+        let p = &world.state.position[at..at + 7];
+        let turn = Quaternion::new(p[3], p[4], p[5], p[6]);
+        Frame::from_parts(Translation3::new(p[0], p[1], p[2]), UnitQuaternion::new_unchecked(turn))
     }
 
     /// Puts joints where they should be.

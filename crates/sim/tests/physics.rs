@@ -147,7 +147,8 @@ fn cart_pole_cart_stops_at_the_end_of_the_rail() {
     let mut env = blind(&sim("cart-pole"), 2);
     for _ in 0..250 {
         env.advance(&[1.0]).unwrap();
-        assert!(value(&env, "cart").abs() < 1.85, "{}", value(&env, "cart"));
+        // A physics step at full speed is 0.12 m long.
+        assert!(value(&env, "cart").abs() < 1.8 + 0.12, "{}", value(&env, "cart"));
     }
     assert!(value(&env, "cart") > 1.7);
 }
@@ -206,7 +207,7 @@ fn meshes_are_drawn_and_weighed() {
         <actuator><position name='p' joint='j' kp='50' kv='5' ctrlrange='0 0.2'/></actuator></mujoco>";
     std::fs::write(folder.path().join("scene.xml"), scene).unwrap();
     let spec = "description = 'a mesh on a slide'\nprivileged = ['height']\n
-        time = { control_hz = 10, physics_hz = 100, max_steps = 9 }\nsolver = { iterations = 1 }
+        time = { control_hz = 10, physics_hz = 100, max_steps = 9 }
         observation = { camera = 'top', width = 32, height = 32, state = ['height'] }
         features = { height = { kind = 'body', body = 'b', axis = 'z' } }
         goal = [{ name = 'height', features = ['height'], unit = 'm' }]

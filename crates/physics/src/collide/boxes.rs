@@ -4,8 +4,10 @@
 use super::Found;
 use crate::{Mat3, Pose, Vec3};
 
-/// How much better an edge-edge axis must be than a face to be taken.
-const EDGE_BIAS: f64 = 1e-6;
+/// How much better an edge-edge axis must be than a face to be taken: a face holds in more points.
+fn bias(best: f64) -> f64 {
+    1e-6 + 0.05 * best.abs()
+}
 
 enum Axis {
     /// Face `k` of the first (false) or second (true) box.
@@ -40,7 +42,7 @@ pub(super) fn meet((a, h): (&Pose, &Vec3), (b, k): (&Pose, &Vec3), found: &mut F
         if distance >= found.margin {
             return;
         }
-        if distance > best + EDGE_BIAS {
+        if distance > best + 1e-6 {
             (best, axis, flip) = (distance, Axis::Face(true, j), along < 0.0);
         }
     }
@@ -60,7 +62,7 @@ pub(super) fn meet((a, h): (&Pose, &Vec3), (b, k): (&Pose, &Vec3), found: &mut F
             if distance >= found.margin {
                 return;
             }
-            if distance > best + EDGE_BIAS {
+            if distance > best + bias(best) {
                 (best, axis, flip) = (distance, Axis::Edges(i, j), along < 0.0);
             }
         }

@@ -43,7 +43,6 @@ pub(crate) struct Touch {
     pub friction: [f64; 5],
     pub softness: Softness,
     pub margin: f64,
-    pub gap: f64,
 }
 
 /// A point where two geoms touch.
@@ -134,7 +133,6 @@ pub(crate) fn compile(
             friction: pair.friction,
             softness: pair.softness,
             margin: pair.margin,
-            gap: pair.gap,
         };
         decreed.push((indices, touch));
     }
@@ -218,7 +216,7 @@ fn may_touch(
 
 /// The parameters of a contact between two geoms.
 fn mix(a: &Geom, b: &Geom) -> Touch {
-    let (margin, gap) = (a.margin.max(b.margin), a.gap.max(b.gap));
+    let margin = a.margin.max(b.margin);
     let spread = |f: [f64; 3]| [f[0], f[0], f[1], f[2], f[2]].map(|mu| mu.max(1e-5));
     if a.priority != b.priority {
         let geom = if a.priority > b.priority { a } else { b };
@@ -227,7 +225,6 @@ fn mix(a: &Geom, b: &Geom) -> Touch {
             friction: spread(geom.friction),
             softness: geom.softness,
             margin,
-            gap,
         };
     }
     let share = match (a.mix, b.mix) {
@@ -250,7 +247,6 @@ fn mix(a: &Geom, b: &Geom) -> Touch {
         friction: spread(friction),
         softness: Softness { reference, impedance },
         margin,
-        gap,
     }
 }
 

@@ -93,24 +93,24 @@ pub(super) fn capsules(
     let at = |x: f64, y: f64, found: &mut Found| {
         spheres(a.translation.vector + u * x, r, b.translation.vector + v * y, s, found);
     };
-    if sine2 > 1e-10 {
+    if sine2 > 1e-12 {
         let x = ((cosine * e - d) / sine2).clamp(-h, h);
         let y = (x * cosine + e).clamp(-k, k);
         let x = (y * cosine - d).clamp(-h, h);
         at(x, y, found);
         return;
     }
-    // Parallel: at the ends of the stretch that they share.
-    let ends = [-h, h].map(|x| (x, (x * cosine + e).clamp(-k, k)));
-    let others = [-k, k].map(|y| ((y * cosine - d).clamp(-h, h), y));
-    let mut seen: Vec<(f64, f64)> = Vec::with_capacity(2);
-    for (x, y) in ends.into_iter().chain(others) {
-        let x = (y * cosine - d).clamp(-h, h).clamp(x.min(h), x.max(-h));
-        let new = seen.iter().all(|&(p, q)| (p - x).abs() + (q - y).abs() > 1e-6);
-        if new && seen.len() < 2 {
-            seen.push((x, y));
-            at(x, y, found);
-        }
+    // Parallel: at the ends of the stretch that they share, or where the ends are nearest.
+    let centre = -d;
+    let (low, high) = ((centre - k).max(-h), (centre + k).min(h));
+    if low > high {
+        let x = centre.clamp(-h, h);
+        at(x, ((x - centre) * cosine).clamp(-k, k), found);
+        return;
+    }
+    at(low, (low - centre) * cosine, found);
+    if high - low > 1e-9 {
+        at(high, (high - centre) * cosine, found);
     }
 }
 
@@ -163,10 +163,28 @@ pub(super) fn capsule_box(
         sphere_box(capsule.translation.vector + axis * t, radius, pose, half, found);
     };
     ball(nearest, found);
-    // A second point keeps a capsule that lies on a face from rocking.
-    let second = if depth(-half_length) < depth(half_length) { -half_length } else { half_length };
-    let second = if (second - nearest).abs() > 1e-6 * half_length { second } else { -second };
-    if (second - nearest).abs() > 1e-3 * half_length {
-        ball(second, found);
+    // Further points keep a capsule that lies on a face from rocking: the ends of its way over that face.
+    let at = centre + along * nearest;
+    let face =
+        (1..3).fold(
+            0,
+            |best, k| {
+                if at[k].abs() - half[k] > at[best].abs() - half[best] { k } else { best }
+            },
+        );
+    let (mut from, mut to) = (-half_length, half_length);
+    for k in (0..3).filter(|&k| k != face) {
+        if along[k].abs() > 1e-12 {
+            let [a, b] = [-half[k], half[k]].map(|side| (side - centre[k]) / along[k]);
+            from = from.max(a.min(b));
+            to = to.min(a.max(b));
+        } else if centre[k].abs() > half[k] {
+            return;
+        }
+    }
+    for end in [from, to] {
+        if from <= to && (end - nearest).abs() > 1e-3 * half_length {
+            ball(end, found);
+        }
     }
 }
