@@ -108,7 +108,7 @@ fn geoms_are_read_to_the_last_attribute() {
     let file = world(
         "<geom name='floor' type='plane' size='1 2 0.1'/>
          <body><geom name='s' size='1' pos='1 2 3' mass='4' friction='0.1 0.2' contype='2' conaffinity='3'
-          condim='6' priority='7' solmix='8' solref='-1 -2' solimp='0.1 0.2 0.3 0.4 5' margin='0.6' gap='0.7'/>
+          condim='6' priority='7' solmix='8' solref='-1 -2' solimp='0.1 0.2 0.3 0.4 5' margin='0.6'/>
          <geom name='c' type='capsule' size='1 2' density='5'/><geom name='y' type='cylinder' size='3 4'/>
          <geom name='e' type='ellipsoid' size='1 2 3'/><geom name='b' type='box' size='4 5 6'/></body>",
     );
@@ -117,7 +117,7 @@ fn geoms_are_read_to_the_last_attribute() {
     assert_eq!((&s.shape, s.mass), (&Shape::Sphere { radius: 1.0 }, Mass::Total(4.0)));
     assert_eq!(s.pose.translation.vector, Vec3::new(1.0, 2.0, 3.0));
     assert_eq!((s.friction, s.contype, s.conaffinity), ([0.1, 0.2, 0.0001], 2, 3));
-    assert_eq!((s.condim, s.priority, s.mix, s.margin, s.gap), (6, 7, 8.0, 0.6, 0.7));
+    assert_eq!((s.condim, s.priority, s.mix, s.margin), (6, 7, 8.0, 0.6));
     let soft = Softness { reference: [-1.0, -2.0], impedance: [0.1, 0.2, 0.3, 0.4, 5.0] };
     assert_eq!(s.softness, soft);
     let c = geom(&file, "c");

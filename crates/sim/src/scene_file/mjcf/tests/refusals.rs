@@ -112,7 +112,7 @@ fn what_would_change_the_motion_is_named() {
         (drive("<general joint='j' actdim='2'/>"), "`actdim`"),
         (drive("<general joint='j' actearly='true'/>"), "actearly"),
         (drive("<position joint='j' inheritrange='1'/>"), "`inheritrange`"),
-        (drive("<position site='s' dampratio='1'/>"), "`dampratio`"),
+        (drive("<position joint='j' dampratio='1' kv='1'/>"), "both `kv` and `dampratio`"),
         (drive("<intvelocity joint='j'/>"), "has no `actrange`"),
         (drive("<damper joint='j' ctrlrange='-1 1'/>"), "begins at 0"),
         // Tendons, equality, contact.
