@@ -60,6 +60,8 @@ fn pair(
             softness: context.softness(a, "solref", "solimp")?,
             margin: a.number("margin")?.unwrap_or(0.0),
         };
+        // Contacts in the gap exert no force; only finding them earlier would differ.
+        let _ = a.number("gap")?;
         if pair.friction.iter().any(|&value| value < 0.0) {
             return Err(a.wrong("has a negative `friction`"));
         }

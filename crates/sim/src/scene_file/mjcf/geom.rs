@@ -96,6 +96,8 @@ pub(super) fn geom(
             mix: a.positive("solmix")?.unwrap_or(1.0),
             margin: a.positive("margin")?.unwrap_or(0.0),
         };
+        // Contacts in the gap exert no force; only finding them earlier would differ.
+        let _ = a.number("gap")?;
         if geom.friction.iter().any(|&value| value < 0.0) {
             return Err(a.wrong("has a negative `friction`"));
         }
