@@ -43,7 +43,8 @@ fn pair(
     description: &Description,
     context: &Context,
 ) -> Result<ContactPair, SimError> {
-    context.read(element, None, &["pair"], &[], |a| {
+    // Contacts in the gap are found, but exert no force.
+    context.read(element, None, &["pair"], &["gap"], |a| {
         context.names.add(a, "pair")?;
         let geoms = ["geom1", "geom2"].map(|name| reference::geom(a, name, description));
         let [first, second] = geoms;

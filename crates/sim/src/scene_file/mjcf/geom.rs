@@ -57,7 +57,9 @@ pub(super) fn geom(
     context: &Context,
     assets: &Assets,
 ) -> Result<Built, SimError> {
-    context.read(element, class, &["geom"], &["user", "fluidcoef", "fitscale"], |a| {
+    // Contacts in the gap are found, but exert no force.
+    let harmless = ["user", "fluidcoef", "fitscale", "gap"];
+    context.read(element, class, &["geom"], &harmless, |a| {
         let name = context.names.add(a, "geom")?;
         if a.word("type") == Some("sdf") {
             return Err(a.refuse("type=\"sdf\"", "use a mesh"));
