@@ -228,8 +228,12 @@ impl Skin {
             let row = ((places.v[i] * rows as f32) as i32).min(rows - 1);
             indices[i] = (places.face[i] * rows + row) * columns + column;
         }
-        let face = &texels[level.start..];
-        indices.map(|index| face[index as usize])
+        let faces = &texels[level.start..];
+        let mut found = [0; LANES];
+        for i in 0..LANES {
+            found[i] = faces[indices[i] as usize];
+        }
+        found
     }
 }
 
