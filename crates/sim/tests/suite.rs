@@ -48,7 +48,9 @@ fn push_t_is_quasi_static() {
             assert!(tee(&env)[..2].iter().all(|x| x.abs() < 0.18), "the T left: {:?}", tee(&env));
         }
         // The pusher stands still within half a second, and the T with it.
-        (0..5).for_each(|_| drop(env.advance(&[0.0, 0.0]).unwrap()));
+        (0..5).for_each(|_| {
+            env.advance(&[0.0, 0.0]).unwrap();
+        });
         let rest = tee(&env);
         env.advance(&[0.0, 0.0]).unwrap();
         let [dx, dy, turn] = [0, 1, 2].map(|i| (tee(&env)[i] - rest[i]).abs());
@@ -103,7 +105,9 @@ fn the_quadruped_stands_and_walks() {
         let mut env = blind(&sim, seed);
         let at = |env: &dyn Env| ["x", "y", "heading"].map(|name| value(env, name));
         let start = at(&env);
-        (0..75).for_each(|_| drop(env.advance(&[0.0; 12]).unwrap()));
+        (0..75).for_each(|_| {
+            env.advance(&[0.0; 12]).unwrap();
+        });
         let [dx, dy, turn] = [0, 1, 2].map(|i| (at(&env)[i] - start[i]).abs());
         assert!(dx < 0.01 && dy < 0.01 && turn < 0.01, "moved {dx} {dy} {turn}");
         assert!(value(&env, "upright") > 0.99 && (value(&env, "z") - 0.16).abs() < 0.02);
