@@ -32,6 +32,8 @@ pub(crate) enum Feature {
         from: usize,
         axis: usize,
     },
+    /// Length of a tendon.
+    Length(usize),
     /// Where a body's x axis points, seen from above.
     Heading(usize),
     /// An entry of a body's rotation matrix.
@@ -61,6 +63,7 @@ impl Feature {
                 let [to, from] = [site, from].map(|site| machine.site_pose(world, site));
                 to.translation.vector[axis] - from.translation.vector[axis]
             }
+            Self::Length(tendon) => machine.tendon_length(world, tendon),
             Self::Heading(body) => {
                 let forward = machine.body_pose(world, body).rotation * Vector3::x();
                 libm::atan2(forward.y, forward.x)
@@ -131,6 +134,10 @@ pub(crate) fn resolve(
             }
             spec::Feature::Offset { site: name, from, axis } => {
                 Feature::Offset { site: site(name)?, from: site(from)?, axis: *axis as usize }
+            }
+            spec::Feature::Length { tendon } => {
+                let names = machine.tendon_names.iter().map(String::as_str);
+                Feature::Length(find(path, &field, "tendon", tendon, names)?)
             }
             spec::Feature::Heading { body: name } => Feature::Heading(body(name)?),
             spec::Feature::Direction { body: name, of, axis } => {

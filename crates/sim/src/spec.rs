@@ -142,6 +142,8 @@ pub(crate) enum Feature {
     Site { site: String, axis: Axis },
     /// World coordinate of the way from the site `from` to another, m.
     Offset { site: String, from: String, axis: Axis },
+    /// Length of a tendon, m.
+    Length { tendon: String },
     /// Where a body's own x axis points, seen from above: rad from the world's x axis, in [-pi, pi].
     Heading { body: String },
     /// World coordinate of one of a body's own unit axes: an entry of its rotation matrix.

@@ -10,6 +10,8 @@ pub(crate) struct World {
     pub(crate) state: State,
     /// Where the bodies are.
     frames: Vec<Frame>,
+    /// Lengths of the tendons, m.
+    lengths: Vec<f64>,
 }
 
 /// A joint, as the sim's files name it.
@@ -69,9 +71,9 @@ pub(crate) struct Machine {
 const TOUCH: f64 = 1e-4;
 
 impl World {
-    /// A state whose frames are yet to be found.
+    /// A state whose frames and lengths are yet to be found.
     pub(crate) fn at(state: State) -> Self {
-        Self { state, frames: Vec::new() }
+        Self { state, frames: Vec::new(), lengths: Vec::new() }
     }
 }
 
@@ -99,11 +101,14 @@ impl Machine {
         world
     }
 
-    /// Makes the frames follow the state.
+    /// Makes the frames and lengths follow the state.
     fn settle(&self, world: &mut World, work: &mut Workspace) {
         self.model.locate(&world.state, work);
         world.frames.clear();
         world.frames.extend((0..self.body_names.len()).map(|body| *work.pose(body)));
+        world.lengths.clear();
+        let tendons = 0..self.tendon_names.len();
+        world.lengths.extend(tendons.map(|tendon| work.tendon_length(tendon)));
     }
 
     /// Advances one control step. `actions` has one component in [-1, 1] an action name.
@@ -196,6 +201,11 @@ impl Machine {
     /// Pose of a body in the world.
     pub(crate) fn body_pose(&self, world: &World, body: usize) -> Frame {
         world.frames[body]
+    }
+
+    /// Length of a tendon, m (of a fixed one, in the units of its joints).
+    pub(crate) fn tendon_length(&self, world: &World, tendon: usize) -> f64 {
+        world.lengths[tendon]
     }
 
     /// Pose of a site in the world.

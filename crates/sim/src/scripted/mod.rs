@@ -14,10 +14,10 @@ use std::sync::Arc;
 /// A `[scripted]` table on indices into the privileged state and the action.
 #[derive(Debug)]
 pub(crate) enum Script {
-    Waypoints(waypoints::Script),
-    Push(push::Script),
-    Pick(pick::Script),
-    Gait(gait::Script),
+    Waypoints(Arc<waypoints::Script>),
+    Push(Arc<push::Script>),
+    Pick(Arc<pick::Script>),
+    Gait(Arc<gait::Script>),
 }
 
 impl Script {
@@ -42,62 +42,56 @@ impl Script {
         }
         Ok(match spec {
             spec::Scripted::Waypoints(spec) => {
-                Self::Waypoints(waypoints::Script::new(spec, names)?)
+                Self::Waypoints(waypoints::Script::new(spec, names)?.into())
             }
-            spec::Scripted::Push(spec) => Self::Push(push::Script::new(spec, names)?),
-            spec::Scripted::Pick(spec) => Self::Pick(pick::Script::new(spec, names)?),
-            spec::Scripted::Gait(spec) => Self::Gait(gait::Script::new(spec, control_hz, names)?),
+            spec::Scripted::Push(spec) => Self::Push(push::Script::new(spec, names)?.into()),
+            spec::Scripted::Pick(spec) => Self::Pick(pick::Script::new(spec, names)?.into()),
+            spec::Scripted::Gait(spec) => {
+                Self::Gait(gait::Script::new(spec, control_hz, names)?.into())
+            }
         })
     }
 }
 
-/// Where a policy is in its program.
+/// A script, and where in it a policy is.
 #[derive(Clone, Debug)]
-enum Progress {
-    Waypoints(waypoints::Progress),
-    Push(push::Progress),
-    Pick(pick::Progress),
-    Gait(gait::Progress),
+enum Program {
+    Waypoints(Arc<waypoints::Script>, waypoints::Progress),
+    Push(Arc<push::Script>, push::Progress),
+    Pick(Arc<pick::Script>, pick::Progress),
+    Gait(Arc<gait::Script>, gait::Progress),
 }
 
 /// A scripted policy for collection; it sees the privileged state.
 #[derive(Clone, Debug)]
 pub struct Scripted {
     script: Arc<Script>,
-    progress: Progress,
+    program: Program,
     /// The noise on each component of the action now.
     noise: Vec<f32>,
 }
 
 impl Scripted {
     pub(crate) fn new(script: Arc<Script>) -> Self {
-        let progress = match &*script {
-            Script::Waypoints(_) => Progress::Waypoints(waypoints::Progress::default()),
-            Script::Push(_) => Progress::Push(push::Progress::default()),
-            Script::Pick(_) => Progress::Pick(pick::Progress::default()),
-            Script::Gait(_) => Progress::Gait(gait::Progress::default()),
+        let program = match &*script {
+            Script::Waypoints(script) => Program::Waypoints(script.clone(), Default::default()),
+            Script::Push(script) => Program::Push(script.clone(), Default::default()),
+            Script::Pick(script) => Program::Pick(script.clone(), Default::default()),
+            Script::Gait(script) => Program::Gait(script.clone(), Default::default()),
         };
-        Self { script, progress, noise: Vec::new() }
+        Self { script, program, noise: Vec::new() }
     }
 
     /// The next action, each component in [-1, 1], at a privileged state of the sim.
     fn act(&mut self, state: &State, rng: &mut Rng) -> Vec<f32> {
-        let script = self.script.clone();
         let state = &state.0;
-        let (mut action, noise) = match (&*script, &mut self.progress) {
-            (Script::Waypoints(script), Progress::Waypoints(progress)) => {
+        let (mut action, noise) = match &mut self.program {
+            Program::Waypoints(script, progress) => {
                 (script.act(progress, state, rng), script.noise())
             }
-            (Script::Push(script), Progress::Push(progress)) => {
-                (script.act(progress, state, rng), script.noise())
-            }
-            (Script::Pick(script), Progress::Pick(progress)) => {
-                (script.act(progress, state, rng), script.noise())
-            }
-            (Script::Gait(script), Progress::Gait(progress)) => {
-                (script.act(progress, rng), script.noise())
-            }
-            _ => unreachable!("`new` pairs a script with its progress, and both are private"),
+            Program::Push(script, progress) => (script.act(progress, state, rng), script.noise()),
+            Program::Pick(script, progress) => (script.act(progress, state, rng), script.noise()),
+            Program::Gait(script, progress) => (script.act(progress, rng), script.noise()),
         };
         self.noise.resize(action.len(), 0.0);
         let fresh = noise.std * (1.0 - noise.rho * noise.rho).max(0.0).sqrt();
@@ -163,9 +157,9 @@ fn check_interval(field: &str, interval: [f64; 2], names: &Resolver) -> Result<(
     names.wrong(field, "needs finite intervals [low, high] with low <= high")
 }
 
-/// Components of a state.
+/// Components of a state; 0 for those that the state of another sim lacks.
 fn pick<const N: usize>(state: &[f64], indices: [usize; N]) -> [f64; N] {
-    indices.map(|index| state[index])
+    indices.map(|index| state.get(index).copied().unwrap_or(0.0))
 }
 
 /// Indices of privileged features.

@@ -1,6 +1,6 @@
 //! Wandering between random waypoints, through doors.
 
-use super::{check_interval, distance};
+use super::{check_interval, distance, pick};
 use crate::SimError;
 use crate::resolver::Resolver;
 use crate::spec;
@@ -75,7 +75,7 @@ impl Script {
 
     pub(crate) fn act(&self, progress: &mut Progress, state: &[f64], rng: &mut Rng) -> Vec<f32> {
         let spec = &self.spec;
-        let here: Vec<f64> = self.features.iter().map(|&index| state[index]).collect();
+        let here: Vec<f64> = self.features.iter().map(|&index| pick(state, [index])[0]).collect();
         progress.age += 1;
         if progress.waypoint.is_empty()
             || spec.approach.is_over(&here, &progress.waypoint, progress.age)
