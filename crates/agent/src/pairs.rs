@@ -49,7 +49,7 @@ pub fn held_out_pairs(
         }
         let seed = seed.child("episode", episode);
         if env.task() == TaskKind::Reward {
-            env.reset(seed.child("reset", 0), &ResetOptions { evaluation: true })?;
+            env.reset(seed.child("reset", 0), &ResetOptions { evaluation: true, ..ResetOptions::default() })?;
             pairs.push(Pair { start: env.snapshot(), start_state: env.state(), goal: None });
             continue;
         }
