@@ -388,11 +388,8 @@ impl Model {
             let crate::Gain::Fixed(gain) = actuator.gain else { continue };
             if gain == -actuator.bias[1] && actuator.bias[2] > 0.0 {
                 // A position servo whose damping is given as a ratio: of the critical one of the inertia it moves.
-                let row = &work.actuator_rows[index * degrees..][..degrees];
-                let moved = row.iter().enumerate().filter(|(_, j)| **j * **j > 1e-15);
-                let inertia: f64 =
-                    moved.map(|(dof, j)| work.mass[dof * degrees + dof] / (j * j)).sum();
-                actuator.bias[2] *= -2.0 * (gain * inertia).sqrt();
+                let mobility = quadratic(&work.actuator_rows[index * degrees..][..degrees]);
+                actuator.bias[2] *= -2.0 * (gain / mobility.max(1e-15)).sqrt();
             }
         }
         for equality in &description.equalities {
@@ -469,11 +466,6 @@ impl Model {
         let joint = &self.joints[joint];
         let dofs = &self.dofs[joint.dof..][..degrees(joint.kind)];
         dofs.iter().map(|dof| dof.mobility).sum::<f64>() / dofs.len() as f64
-    }
-
-    /// The same for the length of a tendon.
-    pub fn tendon_mobility(&self, tendon: usize) -> f64 {
-        self.tendons[tendon].mobility
     }
 
     /// Whether a body can never move.

@@ -1,9 +1,11 @@
-//! Writes pictures to look at: `cargo run --release -p housecat-render --example frames -- FOLDER`.
+//! Writes pictures, depths (white is near) and segmentations to look at: `cargo run --release -p housecat-render --example frames -- FOLDER`.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use housecat_core::{Camera, Geometry, Image, Light, Pose, Scene, Shape};
+use housecat_core::{
+    Camera, DepthImage, Geometry, Image, Light, Pose, Scene, SegmentationImage, Shape,
+};
 use housecat_render::Renderer;
 
 #[path = "../benches/scenes/mod.rs"]
@@ -15,6 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("name a folder to write to")?;
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder)?;
+    for side in [64, 224, 512] {
+        save(folder, "playground", &scenes::playground(), &scenes::playground_poses(7), 0, side)?;
+    }
     for side in [64, 224] {
         save(folder, "two_room", &scenes::two_room(), &scenes::two_room_poses(7), 0, side)?;
         save(folder, "reacher", &scenes::reacher(), &scenes::reacher_poses(17), 0, side)?;
@@ -85,6 +90,11 @@ fn gallery() -> Scene {
             [0.9, 0.75, 0.2],
         ),
         shape(turned([0.4, -0.3, 0.0], [0.0, 0.0, 1.0], 0.4), wedge, [0.6, 0.3, 0.7]),
+        shape(
+            turned([0.0, -0.8, 0.2], x, 0.7),
+            Geometry::Ellipsoid { radii: [0.3, 0.1, 0.2] },
+            [0.3, 0.7, 0.7],
+        ),
     ];
     let camera = |name: &str, pose: Pose, fovy: f32, orthographic: bool| Camera {
         name: name.into(),
@@ -142,10 +152,23 @@ fn save(
     side: usize,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let fixed = vec![false; scene.bodies.len()];
+    let mut renderer = Renderer::new(scene, &fixed, camera, side, side)?;
     let mut image = Image::default();
-    Renderer::new(scene, &fixed, camera, side, side)?.render(poses, &mut image);
-    let mut bytes = format!("P6 {side} {side} 255\n").into_bytes();
-    bytes.extend(&image.pixels);
-    std::fs::write(folder.join(format!("{name}_{side}.ppm")), bytes)?;
+    renderer.render(poses, &mut image);
+    write(folder, name, &image)?;
+    let mut depth = DepthImage::default();
+    renderer.depth(poses, &mut depth);
+    let near = depth.metres.iter().copied().fold(f32::INFINITY, f32::min);
+    write(folder, &format!("{name}_depth"), &depth.to_grey(near, 3.0 * near))?;
+    let mut shapes = SegmentationImage::default();
+    renderer.segmentation(poses, &mut shapes);
+    write(folder, &format!("{name}_shapes"), &shapes.to_colors())
+}
+
+fn write(folder: &Path, name: &str, image: &Image) -> Result<(), Box<dyn std::error::Error>> {
+    let Image { width, height, pixels } = image;
+    let mut bytes = format!("P6 {width} {height} 255\n").into_bytes();
+    bytes.extend(pixels);
+    std::fs::write(folder.join(format!("{name}_{width}.ppm")), bytes)?;
     Ok(())
 }

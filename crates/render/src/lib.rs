@@ -1,4 +1,4 @@
-//! A scene of posed shapes becomes an RGB frame on the CPU.
+//! A scene of posed shapes becomes an RGB picture, a depth image or a segmentation on the CPU.
 //!
 //! A [`Renderer`] belongs to one camera of one [`Scene`](housecat_core::Scene) and turns the poses
 //! of the bodies into an [`Image`](housecat_core::Image). The picture is a function of the scene
@@ -13,6 +13,10 @@
 //!   homogeneous edge functions, which need no clipping. Both work in the frame of the shape.
 //! - Light (module `light`) is Lambert's law without shadows, plus a dim headlight so that faces turned
 //!   away from every lamp can still be told apart.
+//! - Textures (module `skin`) multiply a shape's colour, wrapped as MuJoCo wraps them; each sample takes
+//!   the nearest texel at a resolution that suits the distance.
+//! - Depths and segmentations are drawn by the same code with another pattern of samples: one in the
+//!   middle of each pixel, so that what they say is true of one ray and not a mean of several.
 //! - Shapes on bodies that never move are drawn once. A frame starts as a copy of that background,
 //!   and only pixels that a moving shape wins are taken up, drawn over and averaged anew.
 //!

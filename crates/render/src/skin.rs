@@ -1,6 +1,6 @@
 //! Textures on shapes.
 //!
-//! A sample takes the nearest pixel of the texture, of the size that the samples around it deserve:
+//! A sample takes the nearest pixel of the texture, at a resolution that its distance deserves:
 //! a texture is kept at its own resolution, at half of it, a quarter, ..., each averaged exactly
 //! from the one before (Williams, "Pyramidal parametrics", 1983). So a floor fades to its mean colour
 //! towards the horizon instead of flickering, and near edges stay sharp.
@@ -13,6 +13,9 @@ use crate::RenderError;
 use crate::canvas::{LANES, Lanes};
 use crate::lens::Footprint;
 use crate::math::{Vec3, mul};
+
+/// The longest side of a texture, pixels.
+const LONGEST_SIDE: usize = 1 << 15;
 
 /// A texture at every resolution.
 #[derive(Debug)]
@@ -38,13 +41,18 @@ impl Pyramid {
         if width == 0 || height == 0 {
             return Err(bad(format!("its size is {width}x{height}; each side must be above 0")));
         }
+        if width > LONGEST_SIDE || height > LONGEST_SIDE {
+            return Err(bad(format!(
+                "its size is {width}x{height}; each side must be at most {LONGEST_SIDE}"
+            )));
+        }
         let cube = kind == TextureKind::Cube;
-        if cube && Some(height) != width.checked_mul(6) {
+        if cube && height != 6 * width {
             return Err(bad(format!(
                 "its size is {width}x{height}; a cube has six faces below each other, so its height must be six times its width"
             )));
         }
-        if Some(texture.rgb.len()) != width.checked_mul(height).and_then(|n| n.checked_mul(3)) {
+        if texture.rgb.len() != 3 * width * height {
             return Err(bad(format!(
                 "it has {} bytes; {width}x{height} pixels have three each",
                 texture.rgb.len()
@@ -164,93 +172,135 @@ impl Skin {
         points: &[Lanes; 3],
         normals: &[Lanes; 3],
     ) -> [u32; LANES] {
-        let finest = &self.pyramid.levels[0];
-        let (columns, rows) = (finest.columns as f32, finest.rows as f32);
-        let mut places = [Place::default(); LANES];
-        // Texels between neighbouring samples.
-        let mut strides = [0.0; LANES];
+        let Pyramid { texels, levels, .. } = &*self.pyramid;
+        let (columns, rows) = (levels[0].columns as f32, levels[0].rows as f32);
+        // Texels per metre of the surface.
+        let mut density = [0.0; LANES];
+        let places = match &self.wrap {
+            Wrap::Sheet(scale) => {
+                density = [dense(scale, columns, rows); LANES];
+                Places::on_sheet(&points[0], &points[1], scale[0], scale[1])
+            }
+            Wrap::Faces(scales) => {
+                // All samples lie on one face. Seen from outside, its picture is upright: z, or y on
+                // the faces that look along z, points up.
+                let normal = [normals[0][0], normals[1][0], normals[2][0]];
+                let [x, y, z] = normal.map(f32::abs);
+                let (right, up, along) = if z > x && z > y {
+                    (0, 1, 2)
+                } else if x > y {
+                    (1, 2, 0)
+                } else {
+                    (0, 2, 1)
+                };
+                let mirrored = (normal[along] < 0.0) != (along == 1);
+                let [across, down] = scales[along];
+                density = [dense(&scales[along], columns, rows); LANES];
+                let across = if mirrored { -across } else { across };
+                Places::on_sheet(&points[right], &points[up], across, down)
+            }
+            Wrap::Cube(scale) => {
+                let finest = 0.5 * columns * scale[0].max(scale[1]).max(scale[2]);
+                let (places, major) = Places::on_cube(points, scale);
+                for i in 0..LANES {
+                    density[i] = finest / major[i];
+                }
+                places
+            }
+        };
+        // Texels between neighbouring samples where they are closest: one level for all samples of
+        // a pixel, whichever of them are seen. Numbers from 0 are ordered like their bits, and NaN,
+        // where the shape is missed, comes after them.
+        let mut strides = [0; LANES];
         for i in 0..LANES {
             let point = [points[0][i], points[1][i], points[2][i]];
             let normal = [normals[0][i], normals[1][i], normals[2][i]];
-            let density;
-            (places[i], density) = match &self.wrap {
-                Wrap::Sheet(scale) => {
-                    (sheet(point[0], point[1], scale), dense(scale, columns, rows))
-                }
-                Wrap::Faces(scales) => {
-                    // Seen from outside, x or y runs to the right and y or z up.
-                    let [x, y, z] = normal.map(f32::abs);
-                    let (across, up, along) = if z > x && z > y {
-                        (0, 1, 2)
-                    } else if x > y {
-                        (1, 2, 0)
-                    } else {
-                        (0, 2, 1)
-                    };
-                    let turned = (normal[along] < 0.0) != (along == 1);
-                    let u = if turned { -point[across] } else { point[across] };
-                    (sheet(u, point[up], &scales[along]), dense(&scales[along], columns, rows))
-                }
-                Wrap::Cube(scale) => {
-                    let (place, major) = cube(mul(point, *scale));
-                    let finest = scale[0].max(scale[1]).max(scale[2]);
-                    (place, 0.5 * columns * finest / major)
-                }
-            };
-            strides[i] = density * footprint.at(point, normal);
+            strides[i] = (density[i] * footprint.at(point, normal)).to_bits();
         }
-        let mut texels = [0; LANES];
-        for i in 0..LANES {
-            // The exponent: how often the stride can be halved before it is below 2.
-            let level = (strides[i].to_bits() >> 23).saturating_sub(127) as usize;
-            let level = &self.pyramid.levels[level.min(self.pyramid.levels.len() - 1)];
-            let Place { face, u, v } = places[i];
-            let column = ((u * level.columns as f32) as usize).min(level.columns - 1);
-            let row = ((v * level.rows as f32) as usize).min(level.rows - 1);
-            texels[i] = self.pyramid.texels
-                [level.start + (face as usize * level.rows + row) * level.columns + column];
+        let stride = strides.into_iter().fold(u32::MAX, u32::min);
+        // The exponent: how often the stride can be halved before it is below 2.
+        let level = (stride >> 23).saturating_sub(127) as usize;
+        let level = levels[level.min(levels.len() - 1)];
+        let (columns, rows) = (level.columns as i32, level.rows as i32);
+        let mut indices = [0; LANES];
+        for (i, index) in indices.iter_mut().enumerate() {
+            let column = ((places.u[i] * columns as f32) as i32).min(columns - 1);
+            let row = ((places.v[i] * rows as f32) as i32).min(rows - 1);
+            *index = (places.face[i] * rows + row) * columns + column;
         }
-        texels
+        let faces = &texels[level.start..];
+        let mut found = [0; LANES];
+        for (texel, index) in found.iter_mut().zip(indices) {
+            *texel = faces[index as usize];
+        }
+        found
     }
 }
 
-/// A place in a texture: a face, and how far right and down on it, in [0, 1].
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    face: u32,
-    u: f32,
-    v: f32,
+/// Places of samples in a texture: a face, and how far right and down on it, in [0, 1].
+struct Places {
+    face: [i32; LANES],
+    u: Lanes,
+    v: Lanes,
 }
 
-/// The place of a point to the right and above the middle of a sheet.
-#[inline(always)]
-fn sheet(right: f32, up: f32, scale: &[f32; 2]) -> Place {
-    let (u, v) = (0.5 + right * scale[0], 0.5 - up * scale[1]);
-    Place { face: 0, u: u - u.floor(), v: v - v.floor() }
+impl Places {
+    /// On a sheet, for samples to the right of and above its middle and pictures per metre.
+    #[inline(always)]
+    fn on_sheet(right: &Lanes, up: &Lanes, across: f32, down: f32) -> Self {
+        let mut places = Self { face: [0; LANES], u: [0.0; LANES], v: [0.0; LANES] };
+        for i in 0..LANES {
+            let (u, v) = (0.5 + right[i] * across, 0.5 - up[i] * down);
+            places.u[i] = u - u.floor();
+            places.v[i] = v - v.floor();
+        }
+        places
+    }
+
+    /// On a cube, by direction after multiplication with `scale`; also the length of the direction's
+    /// longest component. The table of the OpenGL specification, "Cube Map Texture Selection".
+    #[inline(always)]
+    fn on_cube(points: &[Lanes; 3], scale: &Vec3) -> (Self, Lanes) {
+        let mut places = Self { face: [0; LANES], u: [0.0; LANES], v: [0.0; LANES] };
+        let mut longest = [0.0; LANES];
+        for i in 0..LANES {
+            let [x, y, z] = mul([points[0][i], points[1][i], points[2][i]], *scale);
+            let [ax, ay, az] = [x.abs(), y.abs(), z.abs()];
+            let (along_x, along_y) = ((ax >= ay) & (ax >= az), ay >= az);
+            let pick = |a, b, c| {
+                if along_x {
+                    a
+                } else if along_y {
+                    b
+                } else {
+                    c
+                }
+            };
+            let major = pick(ax, ay, az);
+            let positive = pick(x, y, z) > 0.0;
+            let first = if along_x {
+                0
+            } else if along_y {
+                2
+            } else {
+                4
+            };
+            let right = pick(-z, x, x);
+            // Only the picture of the faces along y is not turned about when its face is.
+            let right = if positive | (!along_x & along_y) { right } else { -right };
+            let down = pick(-y, if positive { z } else { -z }, -y);
+            places.face[i] = first + i32::from(!positive);
+            places.u[i] = 0.5 + 0.5 * right / major;
+            places.v[i] = 0.5 + 0.5 * down / major;
+            longest[i] = major;
+        }
+        (places, longest)
+    }
 }
 
 /// Texels a metre of a sheet, along the axis where they are denser.
-#[inline(always)]
 fn dense(scale: &[f32; 2], columns: f32, rows: f32) -> f32 {
-    let (x, y) = ((scale[0] * columns).abs(), (scale[1] * rows).abs());
-    if x > y { x } else { y }
-}
-
-/// The place in a cube of textures in a direction, and the length of the direction's longest
-/// component. The table of the OpenGL specification, "Cube Map Texture Selection".
-#[inline(always)]
-fn cube([x, y, z]: Vec3) -> (Place, f32) {
-    let [ax, ay, az] = [x, y, z].map(f32::abs);
-    let (face, right, down, major) = if ax >= ay && ax >= az {
-        if x > 0.0 { (0, -z, -y, ax) } else { (1, z, -y, ax) }
-    } else if ay >= az {
-        if y > 0.0 { (2, x, z, ay) } else { (3, x, -z, ay) }
-    } else if z > 0.0 {
-        (4, x, -y, az)
-    } else {
-        (5, -x, -y, az)
-    };
-    (Place { face, u: 0.5 + 0.5 * right / major, v: 0.5 + 0.5 * down / major }, major)
+    (scale[0] * columns).abs().max((scale[1] * rows).abs())
 }
 
 /// Half the lengths of the box around a shape that is centred in its frame.

@@ -123,7 +123,7 @@ fn the_specification_is_checked() {
             "cube",
             "kind = \"site\", site = \"grip\"",
             "kind = \"joint\", joint = \"cube\"",
-            &["features.hand_x", "axis"],
+            &["hand_x", "axis"],
         ),
         (
             "cube",

@@ -7,7 +7,7 @@ the same acceleration over one step. States are split by what acts in them: `smo
 equality, friction loss), `contact`.
 
 Usage: agreement.py [own | dm_control | dm_control_files | gymnasium | FILE.xml ...]
-       agreement.py FILE.xml --show K     prints every intermediate of MuJoCo at state K, to compare by hand
+       agreement.py FILE.xml --show K     prints every intermediate of MuJoCo at state K, and our answer (`ours`)
 """
 
 import argparse
@@ -101,16 +101,21 @@ def worst_dof(model, state):
     return f"{dof_name(model, dof)}: qacc {ours[dof]:.10g}, MuJoCo {theirs[dof]:.10g}"
 
 
-def check(path, options):
-    model = converge(mujoco.MjModel.from_xml_path(str(path)))
-    states = random_states(model, options.states)
+def ask(path, states, options):
+    """Our answer to each state."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(states, file)
         file.flush()
         answers = housecat.call(options.housecat, "simulate", path, "--states", file.name)
-    answers = answers["states"] if isinstance(answers, dict) else answers
     if len(answers) != len(states):
         raise housecat.Failed(f"{len(answers)} answers to {len(states)} states")
+    return answers
+
+
+def check(path, options):
+    model = converge(mujoco.MjModel.from_xml_path(str(path)))
+    states = random_states(model, options.states)
+    answers = ask(path, states, options)
     return model, [compare(model, *both) for both in zip(states, answers)]
 
 
@@ -177,7 +182,7 @@ def main():
         model = converge(mujoco.MjModel.from_xml_path(str(chosen[0][1])))
         model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_ENERGY
         state = random_states(model, options.states)[options.show]
-        return json.dump(record(model, state), sys.stdout, indent=1)
+        return json.dump({**record(model, state), "ours": ask(chosen[0][1], [state], options)[0]}, sys.stdout)
     out = sys.stderr if options.json else sys.stdout
     everything, failed, documents = [], [], []
     print(f"{'model':44} {'acting':8} {'n':>4}  relative errors, median / largest", file=out)

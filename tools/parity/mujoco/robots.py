@@ -81,6 +81,8 @@ def check(options, group, path):
         row["crashed"] = str(error)
     row |= {key: answer.get(key) for key in ("loads", "error", "bodies", "joints", "dofs", "actuators", "finite", "broken")}
     row["notices"] = answer.get("notices") or []
+    if row["error"]:  # the row names the file
+        row["error"] = row["error"].removeprefix("error: ").removeprefix(f"{path}:").strip()
     if row["loads"] is False and not row["error"]:
         row["crashed"] = "it does not load and no reason is given"
     if not options.no_mujoco:
@@ -94,15 +96,17 @@ def cell(text):
 
 
 def table(rows):
+    """Markdown; what is not honoured is numbered, and spelt out once below the table."""
+    numbers = {}
     lines = ["| file | loads | bodies | degrees of freedom | actuators | finite | not honoured | MuJoCo |", "|" + " --- |" * 8]
     for row in rows:
         loads = "yes" if row["loads"] else f"no: {cell(row['error'])}"
         finite = {True: "yes", False: f"no: {cell(row['broken'])}", None: ""}[row["finite"]]
         counts = ["" if row[key] is None else str(row[key]) for key in ("bodies", "dofs", "actuators")]
-        notices = "; ".join(cell(notice) for notice in dict.fromkeys(map(str, row["notices"])))
-        cells = [f"`{row['file']}`", loads, *counts, finite, notices, cell(row.get("mujoco", ""))]
+        notices = [numbers.setdefault(notice, len(numbers) + 1) for notice in dict.fromkeys(map(str, row["notices"]))]
+        cells = [f"`{row['file']}`", loads, *counts, finite, ", ".join(map(str, sorted(notices))), cell(row.get("mujoco", ""))]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join(lines + [""] + [f"{number}. {notice}" for notice, number in numbers.items()])
 
 
 def summary(rows):

@@ -105,9 +105,12 @@ class Rollout:
         return count / elapsed
 
 
-def bench(options, what, subject, unit, *arguments):
+ONE_CORE = "taskset -c 0"  # Mesa renders on every core otherwise, and a free core beside a busy one is an advantage
+
+
+def bench(options, what, subject, unit, *arguments, prefix=""):
     """The rate that `housecat bench` gives in this unit (its first words)."""
-    rows = housecat.call(options.housecat, "bench", what, subject, "--seconds", options.seconds, *arguments)
+    rows = housecat.call(f"{prefix} {options.housecat}", "bench", what, subject, "--seconds", options.seconds, *arguments)
     for row in rows:
         if row["unit"].startswith(unit):
             return float(row["median"])
@@ -154,7 +157,7 @@ def environment_rate(options, name, size):
     """One figure of environments.py, in the interpreter that has the package."""
     python = options.swm_python if name.startswith("stable") else sys.executable
     command = [python, str(Path(__file__).parent / "environments.py"), name, "--size", str(size), "--seconds", str(options.seconds)]
-    result = subprocess.run(["taskset", "-c", "0", *command], capture_output=True, text=True, timeout=300)
+    result = subprocess.run([*ONE_CORE.split(), *command], capture_output=True, text=True, timeout=300)
     if result.returncode != 0:
         raise housecat.Failed((result.stderr.strip().splitlines() or ["no message"])[-1])
     return float(result.stdout.split()[-1])
@@ -165,7 +168,7 @@ def environment_row(options, name, size):
     sides = {"peer": lambda: environment_rate(options, name, size)}
     if not options.mujoco_only:
         what = ("collect", sim, "frames", "--size", size) if size else ("physics", sim, "control steps")
-        sides["housecat"] = lambda: bench(options, *what, "--threads", 1)
+        sides["housecat"] = lambda: bench(options, *what, "--threads", 1, prefix=ONE_CORE)
     row = {"environment": name, "sim": sim, **({"size": size} if size else {}), **alternate(options, sides)}
     if not options.mujoco_only:
         row["ratio_1"] = ratio(row, "housecat", "peer")

@@ -216,7 +216,7 @@ fn may_touch(
 
 /// The parameters of a contact between two geoms.
 fn mix(a: &Geom, b: &Geom) -> Touch {
-    let margin = a.margin.max(b.margin);
+    let margin = a.margin + b.margin;
     let spread = |f: [f64; 3]| [f[0], f[0], f[1], f[2], f[2]].map(|mu| mu.max(1e-5));
     if a.priority != b.priority {
         let geom = if a.priority > b.priority { a } else { b };

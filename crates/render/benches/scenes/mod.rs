@@ -1,6 +1,8 @@
 //! Scenes for the bench and the example: like the sims, built by hand.
 
-use housecat_core::{Camera, Geometry, Light, Pose, Scene, Shape};
+use housecat_core::{
+    Camera, Geometry, Light, Mark, Pose, Scene, Shape, Texture, TextureKind, TextureMap,
+};
 
 /// A pose without rotation.
 pub fn at(position: [f32; 3]) -> Pose {
@@ -111,4 +113,69 @@ pub fn reacher_poses(step: usize) -> Vec<Pose> {
         turned([0.0, 0.0, 0.02], up, shoulder),
         turned([0.13 * cos, 0.13 * sin, 0.02], up, shoulder + elbow),
     ]
+}
+
+/// dm_control's checker floor and things that wear textures, seen by a camera that follows them.
+pub fn playground() -> Scene {
+    let (navy, slate) = ([0.1, 0.2, 0.3], [0.2, 0.3, 0.4]);
+    let white = [1.0; 3];
+    let textures = vec![
+        Texture::checker("grid", TextureKind::Sheet, navy, slate, 300, 300)
+            .marked(Mark::Edge, slate),
+        Texture::checker("ball", TextureKind::Cube, [0.1, 0.1, 0.6], [0.6, 0.1, 0.1], 151, 151)
+            .marked(Mark::Cross, [0.9, 0.9, 0.4]),
+        Texture::flat("skin", TextureKind::Cube, [0.8, 0.6, 0.4], [0.8, 0.6, 0.4], 127, 127)
+            .marked(Mark::Cross, white),
+        Texture::gradient("glow", TextureKind::Sheet, [1.0, 0.9, 0.5], [0.5, 0.2, 0.1], 64, 64),
+    ];
+    let worn = |body, pose, geometry, texture, uniform| Shape {
+        texture: Some(TextureMap { texture, repeat: [1.0; 2], uniform }),
+        ..shape(body, pose, geometry, white)
+    };
+    let x = [1.0, 0.0, 0.0];
+    let shapes = vec![
+        worn(0, Pose::IDENTITY, Geometry::Plane { half: [100.0, 100.0] }, 0, true),
+        worn(1, at([0.0, 0.0, 0.5]), Geometry::Sphere { radius: 0.5 }, 1, false),
+        worn(
+            1,
+            turned([-1.2, 0.3, 0.3], x, 1.57),
+            Geometry::Capsule { radius: 0.2, half_length: 0.5 },
+            2,
+            true,
+        ),
+        worn(
+            1,
+            turned([1.3, 0.4, 0.4], [0.0, 0.0, 1.0], 0.6),
+            Geometry::Box { half: [0.4; 3] },
+            3,
+            false,
+        ),
+        worn(1, at([0.4, -0.9, 0.25]), Geometry::Ellipsoid { radii: [0.5, 0.3, 0.25] }, 2, true),
+        worn(
+            1,
+            at([-0.7, -0.8, 0.3]),
+            Geometry::Cylinder { radius: 0.3, half_length: 0.3 },
+            1,
+            false,
+        ),
+    ];
+    Scene {
+        bodies: vec!["world".into(), "things".into()],
+        shapes,
+        textures,
+        cameras: vec![Camera {
+            name: "follow".into(),
+            body: 1,
+            pose: turned([0.0, -4.5, 1.6], x, 1.35),
+            fovy: 0.8,
+            orthographic: false,
+        }],
+        lights: vec![sun([0.4, 0.3, -0.87])],
+        background: [0.5, 0.65, 0.8],
+    }
+}
+
+/// Poses of [`playground`] at a step.
+pub fn playground_poses(step: usize) -> Vec<Pose> {
+    vec![Pose::IDENTITY, at([0.05 * step as f32, 0.02 * step as f32, 0.0])]
 }

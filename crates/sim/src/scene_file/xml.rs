@@ -78,6 +78,9 @@ impl Element {
     /// The root element of a text that stands in `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SimError> {
         let malformed = |message| SimError::Xml { path: path.to_owned(), message };
+        if depth(text) > DEEPEST {
+            return Err(malformed(format!("elements are nested more than {DEEPEST} deep")));
+        }
         // Other parsers do not mind a declaration that is not at the very beginning, or a NUL at the end.
         let text = text.trim_end_matches('\0');
         let declared = text.find("<?xml").filter(|&at| at > 0 && text[..at].trim().is_empty());
@@ -94,16 +97,10 @@ impl Element {
             file: file.clone(),
             line: 1 + lines.partition_point(|&at| at < node.range().start) as u32,
         };
-        Self::convert(document.root_element(), &place, DEEPEST)
-            .ok_or_else(|| malformed(format!("elements are nested more than {DEEPEST} deep")))
+        Ok(Self::convert(document.root_element(), &place))
     }
 
-    fn convert(
-        node: roxmltree::Node,
-        place: &impl Fn(roxmltree::Node) -> Place,
-        depth: usize,
-    ) -> Option<Self> {
-        let depth = depth.checked_sub(1)?;
+    fn convert(node: roxmltree::Node, place: &impl Fn(roxmltree::Node) -> Place) -> Self {
         let here = place(node);
         let attribute = |attribute: roxmltree::Attribute| Attribute {
             name: attribute.name().into(),
@@ -113,14 +110,12 @@ impl Element {
         let children = node.children().filter(roxmltree::Node::is_element);
         let macros = node.tag_name().namespace().is_some_and(|uri| uri.contains("xacro"));
         let name = node.tag_name().name();
-        Some(Self {
+        Self {
             tag: if macros { format!("xacro:{name}").into() } else { name.into() },
             attributes: node.attributes().map(attribute).collect(),
-            children: children
-                .map(|child| Self::convert(child, place, depth))
-                .collect::<Option<_>>()?,
+            children: children.map(|child| Self::convert(child, place)).collect(),
             place: here,
-        })
+        }
     }
 
     /// An attribute of the element itself.
@@ -162,6 +157,45 @@ impl Element {
     pub fn refuse(&self, parent: &str, fix: &str) -> SimError {
         self.place.refuse(format!("<{}> in <{parent}>", self.tag), fix)
     }
+}
+
+/// How deeply the elements of a text are nested. The parser recurses, so it must be known before.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut rest) = (0_usize, 0, text);
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start..];
+        let skipped =
+            [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"), ("</", ">"), ("<!", ">")]
+                .into_iter()
+                .find(|(open, _)| rest.starts_with(open));
+        let end = match skipped {
+            Some((open, close)) => {
+                depth = depth.saturating_sub(usize::from(open == "</"));
+                rest.find(close).map(|end| end + close.len())
+            }
+            None => {
+                let mut quote = None;
+                let end = rest.find(|letter| match quote {
+                    Some(open) => {
+                        quote = quote.filter(|_| letter != open);
+                        false
+                    }
+                    None => {
+                        quote = Some(letter).filter(|letter| matches!(letter, '"' | '\''));
+                        letter == '>'
+                    }
+                });
+                if end.is_none_or(|end| !rest[..end].ends_with('/')) {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                end
+            }
+        };
+        let Some(end) = end else { break };
+        rest = &rest[end..];
+    }
+    deepest
 }
 
 struct Slot<'a> {

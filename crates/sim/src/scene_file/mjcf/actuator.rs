@@ -3,10 +3,10 @@
 
 use super::classes::ACTUATORS;
 use super::compiler::Compiler;
-use super::{Context, inertia, reference};
+use super::{Context, reference};
 use crate::SimError;
 use crate::scene_file::xml::{Attributes, Element, Place, advice};
-use housecat_physics::{Activation, Actuator, Description, Gain, JointKind, Path, Target};
+use housecat_physics::{Activation, Actuator, Description, Gain, Path, Target};
 use std::f64::consts::FRAC_PI_4;
 
 /// Reads all `<actuator>` sections.
@@ -44,7 +44,6 @@ fn actuator(
         let target = target(a, description)?;
         let mut draft = draft;
         draft.inherit(&target, description).map_err(|problem| a.wrong(problem))?;
-        draft.damp(&target, description).map_err(|problem| a.wrong(problem))?;
         draft.build(name, target, &context.compiler).map_err(|problem| a.wrong(problem))
     })
 }
@@ -218,6 +217,7 @@ impl Draft {
         match (a.positive("kv")?, a.positive("dampratio")?) {
             (Some(_), Some(_)) => return Err(a.wrong("has both `kv` and `dampratio`; keep one")),
             (Some(kv), None) => self.bias[2] = -kv,
+            // Where it is positive, the bias is a damping ratio: the description has it so too.
             (None, Some(ratio)) => self.bias[2] = ratio,
             (None, None) => {}
         }
@@ -273,31 +273,6 @@ impl Draft {
             return Err("has both `inheritrange` and a range; keep one".to_owned());
         }
         *clamp = (clamp.0, Some([middle - half, middle + half]));
-        Ok(())
-    }
-
-    /// A positive velocity bias of what holds a position is a damping ratio: 1 is critical for the mass
-    /// that the actuator feels at the reference configuration.
-    fn damp(&mut self, target: &Target, description: &Description) -> Result<(), String> {
-        let [kp, ratio] = [self.gain[0], self.bias[2]];
-        if self.affine_gain || !self.affine_bias || kp != -self.bias[1] || ratio <= 0.0 {
-            return Ok(());
-        }
-        let model = inertia::mobilities(description).map_err(|error| error.to_string())?;
-        let kind = |index| reference::joints(description).nth(index).map(|joint| joint.kind);
-        let scalar = |index| matches!(kind(index), Some(JointKind::Slide | JointKind::Hinge));
-        let mobility = match target {
-            Target::Joint(joint) | Target::JointInParent(joint) if scalar(*joint) => {
-                model.joint_mobility(*joint)
-            }
-            Target::Tendon(tendon) => model.tendon_mobility(*tendon),
-            _ => {
-                return Err("has a `dampratio`, but no slide, hinge or tendon; write kv".to_owned());
-            }
-        };
-        let gear = self.gear[0];
-        let felt = 1.0 / (mobility * gear * gear).max(1e-15);
-        self.bias[2] = -2.0 * ratio * (kp * felt).sqrt();
         Ok(())
     }
 

@@ -118,7 +118,7 @@ impl Assets {
         ];
         let (name, mesh, solid) = context.read(element, None, &["mesh"], &HARMLESS, |a| {
             let file = a.word("file");
-            let stem = file.map(|file| stem(file));
+            let stem = file.map(stem);
             let name = a.word("name").map(str::to_owned).or(stem);
             let name = name.ok_or_else(|| a.wrong("needs a `name` or a `file`"))?;
             let mut mesh = match file {

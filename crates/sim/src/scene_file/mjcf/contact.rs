@@ -43,7 +43,8 @@ fn pair(
     description: &Description,
     context: &Context,
 ) -> Result<ContactPair, SimError> {
-    context.read(element, None, &["pair"], &[], |a| {
+    // Contacts in the gap are found, but exert no force.
+    context.read(element, None, &["pair"], &["gap"], |a| {
         context.names.add(a, "pair")?;
         let geoms = ["geom1", "geom2"].map(|name| reference::geom(a, name, description));
         let [first, second] = geoms;
@@ -58,8 +59,9 @@ fn pair(
             friction: a.partial("friction", [1.0, 1.0, 0.005, 0.0001, 0.0001])?,
             softness: context.softness(a, "solref", "solimp")?,
             margin: a.number("margin")?.unwrap_or(0.0),
-            gap: a.number("gap")?.unwrap_or(0.0),
         };
+        // Contacts in the gap exert no force; only finding them earlier would differ.
+        let _ = a.number("gap")?;
         if pair.friction.iter().any(|&value| value < 0.0) {
             return Err(a.wrong("has a negative `friction`"));
         }

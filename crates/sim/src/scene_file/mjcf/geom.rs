@@ -57,7 +57,9 @@ pub(super) fn geom(
     context: &Context,
     assets: &Assets,
 ) -> Result<Built, SimError> {
-    context.read(element, class, &["geom"], &["user", "fluidcoef", "fitscale"], |a| {
+    // Contacts in the gap are found, but exert no force.
+    let harmless = ["user", "fluidcoef", "fitscale", "gap"];
+    context.read(element, class, &["geom"], &harmless, |a| {
         let name = context.names.add(a, "geom")?;
         if a.word("type") == Some("sdf") {
             return Err(a.refuse("type=\"sdf\"", "use a mesh"));
@@ -93,8 +95,9 @@ pub(super) fn geom(
             softness: context.softness(a, "solref", "solimp")?,
             mix: a.positive("solmix")?.unwrap_or(1.0),
             margin: a.positive("margin")?.unwrap_or(0.0),
-            gap: a.number("gap")?.unwrap_or(0.0),
         };
+        // Contacts in the gap exert no force; only finding them earlier would differ.
+        let _ = a.number("gap")?;
         if geom.friction.iter().any(|&value| value < 0.0) {
             return Err(a.wrong("has a negative `friction`"));
         }

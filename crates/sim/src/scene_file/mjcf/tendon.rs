@@ -44,6 +44,9 @@ fn tendon(
         } else {
             spatial(a, description, context)?
         };
+        if a.number("armature")?.is_some_and(|value| value != 0.0) {
+            return Err(a.refuse("`armature`", "give the joints an armature"));
+        }
         let rest = match a.list("springlength")?.as_deref() {
             None | Some([-1.0] | [-1.0, -1.0]) => None,
             Some(&[length]) => Some([length; 2]),

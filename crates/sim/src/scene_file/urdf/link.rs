@@ -61,7 +61,6 @@ pub(super) fn read(
                 softness: Softness::default(),
                 mix: 1.0,
                 margin: 0.0,
-                gap: 0.0,
             });
         }
         let mut shapes = Vec::new();
