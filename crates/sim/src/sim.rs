@@ -304,9 +304,7 @@ impl Sim {
     /// ([`ResetOptions::variation`](housecat_core::ResetOptions::variation), or else the reset's seed).
     pub fn levels(&self, seed: Seed) -> BTreeMap<String, Level> {
         let factors = self.factors();
-        let level = |asked: &Asked| {
-            (factors[asked.factor].name.clone(), asked.draw(factors, seed))
-        };
+        let level = |asked: &Asked| (factors[asked.factor].name.clone(), asked.draw(factors, seed));
         self.asked.iter().map(level).collect()
     }
 

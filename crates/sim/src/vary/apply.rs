@@ -5,9 +5,7 @@ use crate::SimError;
 use crate::assembly;
 use crate::scene_file::{scale_mass, seen_geometry};
 use crate::world::{Command, Machine};
-use housecat_core::{
-    Geometry, Level, Pose, Scene, Seed, Texture, TextureMap, Variation, Varied,
-};
+use housecat_core::{Geometry, Level, Pose, Scene, Seed, Texture, TextureMap, Variation, Varied};
 use housecat_physics::{Body, Description, Geom, Mesh, Shape, Vec3};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -118,7 +116,10 @@ impl Variant {
         // Copied when something changes them.
         let mut description = Cow::Borrowed(&blueprint.description);
         let mut scene = Cow::Borrowed(&*self.scene);
-        for asked in asked {
+        // Shapes come first: sizes scale them.
+        let shape = |asked: &&Asked| matches!(factors[asked.factor].change, Change::Shape(_));
+        let rest = asked.iter().filter(|asked| !shape(asked));
+        for asked in asked.iter().filter(shape).chain(rest) {
             let factor = &factors[asked.factor];
             let level = asked.draw(factors, seed);
             if level != factor.default {
@@ -178,7 +179,9 @@ impl Variant {
                         let position = shift.map(|part| part as f32);
                         camera.pose = camera.pose.compose(&Pose { position, ..Pose::IDENTITY });
                     }
-                    View::Turn(axis, angle) => camera.pose = camera.pose.compose(&about(axis, angle)),
+                    View::Turn(axis, angle) => {
+                        camera.pose = camera.pose.compose(&about(axis, angle))
+                    }
                     View::Widen(factor) => camera.fovy *= factor as f32,
                 }
             }

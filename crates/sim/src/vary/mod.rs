@@ -50,9 +50,8 @@ impl Asked {
 /// Understands what a user asks: `all`, or a factor (or a table: all factors in it) with, after `=`, a
 /// value, a range `LOW..HIGH`, or alternatives `A|B`; without, all that is declared.
 pub(crate) fn ask(sim: &str, factors: &[Factor], text: &str) -> Result<Vec<Asked>, SimError> {
-    let wrong = |problem: String| {
-        SimError::Vary { sim: sim.to_owned(), asked: text.to_owned(), problem }
-    };
+    let wrong =
+        |problem: String| SimError::Vary { sim: sim.to_owned(), asked: text.to_owned(), problem };
     let (name, levels) = match text.split_once('=') {
         Some((name, levels)) => (name.trim(), Some(levels.trim())),
         None => (text.trim(), None),
@@ -63,12 +62,14 @@ pub(crate) fn ask(sim: &str, factors: &[Factor], text: &str) -> Result<Vec<Asked
     };
     let chosen: Vec<usize> = (0..factors.len()).filter(|&i| named(&factors[i])).collect();
     if chosen.is_empty() {
-        let known = factors.iter().map(|factor| factor.name.as_str());
-        return Err(wrong(match factors.is_empty() {
+        let mut tables: Vec<_> =
+            factors.iter().filter_map(|one| one.name.split('.').next()).collect();
+        tables.dedup();
+        return Err(wrong(match tables.is_empty() {
             true => "its sim.toml declares no factors in [vary]".to_owned(),
             false => format!(
-                "there is no such factor; known: {}, or `all`",
-                suggestions(name, known)
+                "there is no such factor; it has `all` and {}; `housecat sims {sim}` lists their ranges",
+                suggestions(name, tables.iter().copied())
             ),
         }));
     }
@@ -78,7 +79,10 @@ pub(crate) fn ask(sim: &str, factors: &[Factor], text: &str) -> Result<Vec<Asked
     };
     let &[factor] = chosen.as_slice() else {
         let names: Vec<_> = chosen.iter().map(|&i| factors[i].name.as_str()).collect();
-        return Err(wrong(format!("several factors take no common value; name one of {}", names.join(", "))));
+        return Err(wrong(format!(
+            "several factors take no common value; name one of {}",
+            names.join(", ")
+        )));
     };
     let Factor { name, levels: declared, .. } = &factors[factor];
     let levels = match declared {
@@ -90,7 +94,9 @@ pub(crate) fn ask(sim: &str, factors: &[Factor], text: &str) -> Result<Vec<Asked
             let (from, to) = levels.split_once("..").unwrap_or((levels, levels));
             let (from, to) = (number(from)?, number(to)?);
             if !(low <= &from && from <= to && &to <= high) {
-                return Err(wrong(format!("`{name}` has the range {declared}, the lower end first")));
+                return Err(wrong(format!(
+                    "`{name}` has the range {declared}, the lower end first"
+                )));
             }
             Levels::Range([from, to])
         }

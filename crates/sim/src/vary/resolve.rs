@@ -23,7 +23,7 @@ const TURN: Bounds = [-PI, PI];
 /// A camera sees something, and not all around.
 const VIEW: Bounds = [0.1, 2.0];
 
-/// Resolves the names of all tables. Shapes come first: sizes scale them.
+/// Resolves the names of all tables.
 pub(crate) fn resolve(
     tables: &BTreeMap<String, Vary>,
     file: &SceneFile,
@@ -39,7 +39,6 @@ pub(crate) fn resolve(
             return names.wrong(&format!("vary.{table}"), "varies nothing; give a key a range");
         }
     }
-    factors.sort_by_key(|factor| !matches!(factor.change, Change::Shape(_)));
     Ok(factors)
 }
 
@@ -64,7 +63,14 @@ impl Table<'_> {
                 if self.file.scene.lights.is_empty() {
                     return self.wrong("kind", "is light, but the scene has none; add a <light>");
                 }
-                self.number("light", "intensity", 1.0, *intensity, NOT_NEGATIVE, Change::Intensity)?;
+                self.number(
+                    "light",
+                    "intensity",
+                    1.0,
+                    *intensity,
+                    NOT_NEGATIVE,
+                    Change::Intensity,
+                )?;
                 self.number("light", "turn", 0.0, *turn, TURN, Change::Sun)
             }
             Vary::Colour { geoms, r, g, b } => self.colour(geoms, [*r, *g, *b]),
@@ -81,7 +87,14 @@ impl Table<'_> {
                     ("fovy", fovy, 1.0, VIEW, View::Widen),
                 ];
                 for (key, range, default, bounds, part) in parts {
-                    self.number("camera", key, default, *range, bounds, Change::Camera { camera, part })?;
+                    self.number(
+                        "camera",
+                        key,
+                        default,
+                        *range,
+                        bounds,
+                        Change::Camera { camera, part },
+                    )?;
                 }
                 Ok(())
             }
@@ -172,7 +185,14 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn add(&mut self, kind: &'static str, key: &str, default: Level, levels: Levels, change: Change) {
+    fn add(
+        &mut self,
+        kind: &'static str,
+        key: &str,
+        default: Level,
+        levels: Levels,
+        change: Change,
+    ) {
         let name = format!("{}.{key}", self.table);
         self.factors.push(Factor { name, kind, default, levels, change });
     }
@@ -185,7 +205,8 @@ impl Table<'_> {
             return self.wrong("geoms", "is empty; name at least one geom that is seen");
         };
         if !colours.all(|colour| colour[..3] == first[..3]) {
-            return self.wrong("geoms", "have several colours; give each colour a table of its own");
+            return self
+                .wrong("geoms", "have several colours; give each colour a table of its own");
         }
         for (channel, (key, range)) in ["r", "g", "b"].into_iter().zip(ranges).enumerate() {
             let change = Change::Colour { shapes: shapes.clone(), channel };
@@ -226,7 +247,8 @@ impl Table<'_> {
             maps.push(TextureMap { texture, repeat: [cloth.repeat; 2], uniform: false });
         }
         // The scene's own textures keep their numbers; these are added behind.
-        let change = Change::Texture(Wear { shapes, first: self.file.scene.textures.len(), textures, maps });
+        let change =
+            Change::Texture(Wear { shapes, first: self.file.scene.textures.len(), textures, maps });
         self.add("texture", "choice", Level::Choice(default.to_owned()), levels, change);
         Ok(())
     }
@@ -268,7 +290,13 @@ impl Table<'_> {
             }
             forms.push(list);
         }
-        self.add("shape", "choice", Level::Choice(default.to_owned()), levels, Change::Shape(forms));
+        self.add(
+            "shape",
+            "choice",
+            Level::Choice(default.to_owned()),
+            levels,
+            Change::Shape(forms),
+        );
         Ok(())
     }
 
@@ -314,9 +342,8 @@ impl Table<'_> {
 
     fn bodies(&self, list: &[String]) -> Result<Vec<usize>, SimError> {
         let known = self.names.machine.body_names.iter().map(String::as_str);
-        let find = |name: &String| {
-            self.names.find(&self.field("bodies"), "body", name, known.clone())
-        };
+        let find =
+            |name: &String| self.names.find(&self.field("bodies"), "body", name, known.clone());
         list.iter().map(find).collect()
     }
 }
