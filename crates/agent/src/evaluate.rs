@@ -9,7 +9,7 @@ use crate::pairs::{Collector, Pair, held_out_pairs};
 use crate::stats::spearman;
 use housecat_core::{
     Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
-    RolloutOptions, Seed, StepRecord, Success, TaskKind, rollout,
+    RolloutOptions, Seed, StepRecord, Success, TaskKind, Variation, rollout,
 };
 use housecat_model::WorldModel;
 use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig};
@@ -155,6 +155,8 @@ pub struct PairOutcome {
     pub plan_secs: Vec<f64>,
     /// Rank correlation of predicted and simulated cost among the elites of the first plan.
     pub elite_correlation: Option<f64>,
+    /// The world's factors of variation.
+    pub variation: Variation,
 }
 
 /// All outcomes, with what was asked.
@@ -292,6 +294,7 @@ impl Evaluator<'_> {
             final_errors: summary.final_errors,
             plan_secs: watch.secs,
             elite_correlation,
+            variation: pair.variation.clone(),
         })
     }
 }

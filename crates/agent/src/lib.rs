@@ -5,6 +5,7 @@
 //! search on the simulator itself. [`evaluate`] runs both, and two floors, on the same held-out pairs.
 
 mod actors;
+mod by_factor;
 mod error;
 mod evaluate;
 mod mpc;
@@ -16,6 +17,7 @@ mod report;
 mod stats;
 
 pub use actors::{RandomPolicy, Still};
+pub use by_factor::FactorSuccess;
 pub use error::AgentError;
 pub use evaluate::{Arm, EvalConfig, Evaluation, Evaluator, PairOutcome, Search, evaluate};
 pub use mpc::{Goal, MpcPolicy};

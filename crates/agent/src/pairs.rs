@@ -1,7 +1,9 @@
 //! Evaluation problems: (start, goal) pairs from held-out episodes, or starts for reward tasks.
 
 use crate::AgentError;
-use housecat_core::{Actor, Env, Observation, ResetOptions, Rng, Seed, Snapshot, State, TaskKind};
+use housecat_core::{
+    Actor, Env, Observation, ResetOptions, Rng, Seed, Snapshot, State, TaskKind, Variation,
+};
 
 /// One evaluation problem.
 #[derive(Clone)]
@@ -12,6 +14,8 @@ pub struct Pair {
     pub start_state: State,
     /// The goal as the policy is shown it and as the judge knows it; `None` for reward tasks.
     pub goal: Option<(Observation, State)>,
+    /// The world's factors of variation, which the snapshot restores.
+    pub variation: Variation,
 }
 
 /// Begins an episode of experience: resets the environment from the seed, sets a goal if the actor
@@ -26,8 +30,8 @@ const TRIES: usize = 40;
 /// Draws `count` problems of one seed.
 ///
 /// For a goal task, each is from an episode of its own that is recorded here and now on a stream of
-/// seeds that training never draws from; the goal lies `offset` control steps after the start, which
-/// is uniform over the episode of `steps` steps. Pairs that the sim's protocol does not admit are
+/// seeds that training never draws from; the goal lies `offset` control steps (times the world's
+/// [goal spread](Env::goal_spread)) after the start, which is uniform over the episode of `steps` steps. Pairs that the sim's protocol does not admit are
 /// dropped. For a reward task, each is one of the sim's evaluation starts.
 ///
 /// # Errors
@@ -49,18 +53,28 @@ pub fn held_out_pairs(
         }
         let seed = seed.child("episode", episode);
         if env.task() == TaskKind::Reward {
-            env.reset(seed.child("reset", 0), &ResetOptions { evaluation: true })?;
-            pairs.push(Pair { start: env.snapshot(), start_state: env.state(), goal: None });
+            env.reset(
+                seed.child("reset", 0),
+                &ResetOptions { evaluation: true, ..ResetOptions::default() },
+            )?;
+            pairs.push(Pair {
+                start: env.snapshot(),
+                start_state: env.state(),
+                goal: None,
+                variation: env.variation(),
+            });
             continue;
         }
         let (mut actor, mut rng) = collector(env, seed)?;
+        let offset = ((offset as f64 * env.goal_spread()).round() as usize).max(1);
         let first = rng.index(steps.saturating_sub(offset).max(1));
         act(env, &mut *actor, &mut rng, first)?;
         let (start, start_state) = (env.snapshot(), env.state());
         act(env, &mut *actor, &mut rng, offset)?;
         let goal_state = env.state();
         if env.admits(&start_state, &goal_state) {
-            pairs.push(Pair { start, start_state, goal: Some((env.observe(), goal_state)) });
+            let goal = Some((env.observe(), goal_state));
+            pairs.push(Pair { start, start_state, goal, variation: env.variation() });
         }
     }
     if pairs.len() == count {

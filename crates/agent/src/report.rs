@@ -1,8 +1,9 @@
 //! The evaluation as a file: the fields of `eval/<protocol>.json`.
 
+use crate::by_factor::{FactorSuccess, success_by_factor};
 use crate::evaluate::{Arm, Evaluation, PairOutcome, Search};
 use crate::stats::{mean_interval, median, percentile, wilson};
-use housecat_core::{GoalError, Protocol, TaskKind};
+use housecat_core::{GoalError, Level, Levels, Protocol, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +20,15 @@ pub struct ArmSuccess {
     pub n: usize,
     /// Problems solved.
     pub successes: usize,
+}
+
+impl ArmSuccess {
+    /// With its interval.
+    pub(crate) fn of(successes: usize, n: usize) -> Self {
+        let interval = wilson(successes, n);
+        let rate = successes as f64 / n.max(1) as f64;
+        Self { rate, low: interval.low, high: interval.high, n, successes }
+    }
 }
 
 /// Mean return of one arm with its normal 95 % interval.
@@ -71,6 +81,9 @@ pub struct EpisodeRow {
     pub total_reward: f64,
     /// Errors at the end.
     pub final_error: Vec<GoalError>,
+    /// The factors that varied, as they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variation: BTreeMap<String, Level>,
 }
 
 /// `eval/<protocol>.json`.
@@ -109,6 +122,12 @@ pub struct EvalReport {
     pub pair_difficulty: Vec<Difficulty>,
     /// Mean Spearman correlation of predicted and simulated cost among the elites of first plans.
     pub elite_rank_correlation: Option<f64>,
+    /// The factors that varied, and over what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub varied: BTreeMap<String, Levels>,
+    /// Success of the model arm by the level of each factor that varied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub success_by_factor: BTreeMap<String, Vec<FactorSuccess>>,
     /// The model arm's episodes.
     pub episodes: Vec<EpisodeRow>,
 }
@@ -132,13 +151,12 @@ impl EvalReport {
             Arm::ALL.into_iter().filter(|&arm| evaluation.of(arm).next().is_some()).collect();
         let success = arms.iter().map(|&arm| {
             let (successes, n) = evaluation.successes(arm, protocol);
-            let interval = wilson(successes, n);
-            let rate = successes as f64 / n.max(1) as f64;
-            (
-                arm.name().to_owned(),
-                ArmSuccess { rate, low: interval.low, high: interval.high, n, successes },
-            )
+            (arm.name().to_owned(), ArmSuccess::of(successes, n))
         });
+        let varied = evaluation.outcomes.first().into_iter().flat_map(|first| &first.variation);
+        let judged: Vec<_> = (evaluation.of(Arm::Model))
+            .map(|outcome| (&outcome.variation, outcome.success.of(protocol)))
+            .collect();
         let slot = Protocol::ALL.iter().position(|&other| other == protocol).unwrap_or(0);
         let model: Vec<&PairOutcome> = evaluation.of(Arm::Model).collect();
         let steps = |outcome: &PairOutcome| outcome.first_success[slot].unwrap_or(outcome.steps);
@@ -189,6 +207,8 @@ impl EvalReport {
                 .collect(),
             elite_rank_correlation: (!correlations.is_empty())
                 .then(|| correlations.iter().sum::<f64>() / correlations.len() as f64),
+            varied: varied.map(|(name, varied)| (name.clone(), varied.among.clone())).collect(),
+            success_by_factor: success_by_factor(&judged),
             episodes: model
                 .iter()
                 .map(|outcome| EpisodeRow {
@@ -198,6 +218,9 @@ impl EvalReport {
                     steps: steps(outcome),
                     total_reward: outcome.total_reward,
                     final_error: outcome.final_errors.clone(),
+                    variation: (outcome.variation.iter())
+                        .map(|(name, varied)| (name.clone(), varied.level.clone()))
+                        .collect(),
                 })
                 .collect(),
         }

@@ -87,6 +87,16 @@ pub struct SimArg {
     pub sim: String,
 }
 
+/// What varies from episode to episode.
+#[derive(Clone, Debug, Default, Args)]
+pub struct VaryArg {
+    /// Varies a factor, drawn anew for each episode from its seed: `light.intensity=0.5..1`, one value
+    /// `light=0.7`, alternatives `shape=T|L`, a factor over all of its range `size`, or `all`; repeatable.
+    /// `housecat sims SIM` lists the factors, their defaults and ranges.
+    #[arg(long, value_name = "FACTOR[=LEVELS]")]
+    pub vary: Vec<String>,
+}
+
 /// `housecat run`
 #[derive(Debug, Args)]
 #[command(
@@ -103,6 +113,9 @@ pub struct RunArgs {
     /// Folder that holds all runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub out: PathBuf,
+    /// Of the experience that the model learns from; `housecat eval --vary` evaluates under variation.
+    #[command(flatten)]
+    pub vary: VaryArg,
 }
 
 /// `housecat collect`
@@ -129,9 +142,12 @@ pub struct CollectArgs {
     /// Records no images.
     #[arg(long)]
     pub no_images: bool,
-    /// Folder of the dataset.
+    /// Folder of the dataset. What was varied is in its meta/variations.json.
     #[arg(long, value_name = "DATASET")]
     pub out: PathBuf,
+    /// What varies.
+    #[command(flatten)]
+    pub vary: VaryArg,
 }
 
 /// `housecat train`
@@ -167,7 +183,8 @@ pub enum ProtocolArg {
 /// `housecat eval`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  housecat eval runs/two-room/default\n  \
-    housecat eval runs/reacher/default --pairs 50 --seeds 0,1 --planner mppi --protocol strict")]
+    housecat eval runs/reacher/default --pairs 50 --seeds 0,1 --planner mppi --protocol strict\n  \
+    housecat eval runs/two-room/default --vary light.intensity=0.3..1 --vary agent")]
 pub struct EvalArgs {
     /// Folder of the run, or of one of its checkpoints.
     #[arg(value_name = "RUN")]
@@ -194,6 +211,9 @@ pub struct EvalArgs {
     /// Writes the results here [default: the run's `eval` folder].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// What varies; success is then told per factor, too.
+    #[command(flatten)]
+    pub vary: VaryArg,
 }
 
 /// `housecat plan`
@@ -262,6 +282,9 @@ pub struct ViewArgs {
     /// Episodes to show.
     #[arg(long, default_value_t = 3)]
     pub episodes: usize,
+    /// What varies, in a sim or in a run's episodes. The images show it; the scene in space does not.
+    #[command(flatten)]
+    pub vary: VaryArg,
 }
 
 /// `housecat sims`

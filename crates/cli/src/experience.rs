@@ -55,18 +55,21 @@ impl<'a> Beginner<'a> {
         })
     }
 
-    /// Resets `env` and hands over the actor of a new episode; see [`housecat_agent::Collector`].
+    /// Resets `env` and hands over the actor of a new episode; see [`housecat_agent::Collector`]. The
+    /// world, that in which its goal is found included, varies as the seed `variation` has it.
     pub fn begin(
         &self,
         env: &mut dyn Env,
         seed: Seed,
+        variation: Seed,
     ) -> Result<(Box<dyn Actor + 'a>, Rng), AgentError> {
+        let reset = ResetOptions { variation: Some(variation), ..ResetOptions::default() };
         let mut rng = seed.child("actor", 0).rng();
         let action_dim = env.spaces().action.dim();
         let policy = match &self.collectors {
             Collectors::Model(model) => {
-                let goal = self.draw_goal(env, seed)?;
-                env.reset(seed.child("reset", 0), &ResetOptions::default())?;
+                let goal = self.draw_goal(env, seed, &reset)?;
+                env.reset(seed.child("reset", 0), &reset)?;
                 let aim = match &goal {
                     Some((observation, state)) => {
                         env.set_goal(Some(state))?;
@@ -82,10 +85,10 @@ impl<'a> Beginner<'a> {
             Collectors::Mix(mix) => draw_share(mix, &mut rng),
         };
         let goal = match policy {
-            CollectPolicy::Oracle => self.draw_goal(env, seed)?,
+            CollectPolicy::Oracle => self.draw_goal(env, seed, &reset)?,
             _ => None,
         };
-        env.reset(seed.child("reset", 0), &ResetOptions::default())?;
+        env.reset(seed.child("reset", 0), &reset)?;
         if let Some((_, state)) = &goal {
             env.set_goal(Some(state))?;
         }
@@ -108,15 +111,17 @@ impl<'a> Beginner<'a> {
         &self,
         env: &mut dyn Env,
         seed: Seed,
+        reset: &ResetOptions,
     ) -> Result<Option<(Observation, State)>, AgentError> {
         if env.task() == TaskKind::Reward {
             return Ok(None);
         }
         let seed = seed.child("goal", 0);
-        env.reset(seed, &ResetOptions::default())?;
+        env.reset(seed, reset)?;
         let mut random = RandomPolicy::new(env.spaces().action.dim());
         let mut rng = seed.child("actor", 0).rng();
-        for _ in 0..self.steps / 2 {
+        let steps = (self.steps as f64 / 2.0 * env.goal_spread()) as usize;
+        for _ in 0..steps {
             let decision = random.decide(env, &Observation::default(), &mut rng)?;
             env.advance(&decision.action)?;
         }

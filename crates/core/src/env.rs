@@ -1,7 +1,7 @@
 //! Environments: worlds that accept actions and show observations, with Gymnasium's semantics, plus
 //! what planning on the ground truth and honest evaluation need.
 
-use crate::{Observation, Pose, Scene, Seed, Spaces};
+use crate::{Observation, Pose, Scene, Seed, Spaces, Variation};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::sync::Arc;
@@ -122,6 +122,9 @@ pub struct ResetOptions {
     /// Start from the sim's evaluation start (for example hanging down) instead of the wide spread
     /// that collection uses.
     pub evaluation: bool,
+    /// Draw the world's [variation](Env::variation) from this seed instead of the episode's own, so that
+    /// several resets find the same world.
+    pub variation: Option<Seed>,
 }
 
 /// What can go wrong in an environment, or between it and a policy.
@@ -147,6 +150,14 @@ pub enum EnvError {
         step: u64,
         /// Which body or joint.
         what: String,
+    },
+    /// The world cannot be built as its factors of variation were drawn.
+    #[error("the world of `{sim}` cannot be varied: {problem}; narrow the range of the factor")]
+    Variation {
+        /// Name of the sim.
+        sim: String,
+        /// What is wrong, and the factors drawn.
+        problem: String,
     },
     /// A snapshot or state of another sim was given.
     #[error("{what} does not belong to the sim `{sim}`: {detail}")]
@@ -232,6 +243,17 @@ pub trait Env: Send {
 
     /// How far the task asks the world to move from `start` to `goal`, one entry per goal term.
     fn displacement(&self, start: &State, goal: &State) -> Vec<GoalError>;
+
+    /// The factors that vary, as they are in this episode. They are drawn anew at each reset, from its
+    /// seed; a snapshot and a fork have those of their world. Empty where nothing varies.
+    fn variation(&self) -> Variation {
+        Variation::new()
+    }
+
+    /// Factor on the control steps from a start to its goal, where goals are drawn from episodes.
+    fn goal_spread(&self) -> f64 {
+        1.0
+    }
 
     /// Whether the protocol admits this pair: the sim's own rule (for example opposite rooms), and
     /// not already solved at the start under the moderate criterion.

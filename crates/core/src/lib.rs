@@ -18,6 +18,7 @@ mod scene;
 mod seed;
 mod space;
 mod texture;
+mod variation;
 
 pub use control::Interrupt;
 pub use env::{
@@ -33,3 +34,4 @@ pub use scene::{Camera, Geometry, Light, Pose, Scene, Shape};
 pub use seed::{Rng, Seed};
 pub use space::{ActionSpace, ImageSpec, ObservationSpace, Spaces};
 pub use texture::{Mark, Texture, TextureKind, TextureMap};
+pub use variation::{Level, Levels, Variation, Varied};

@@ -1,25 +1,21 @@
-//! From a scene file to a machine that can be stepped.
+//! From the description of a world to a machine that can be stepped.
 
 use crate::SimError;
-use crate::scene_file::SceneFile;
 use crate::world::{Command, Drive, Joint, Machine};
-use housecat_physics::{Model, Options, PhysicsError, Workspace};
+use housecat_physics::{Description, Model, PhysicsError, Workspace};
 use std::path::Path;
 
-/// Builds the machine. `steps` are physics steps in a control step, `commands` one an actuator.
+/// Builds the machine. `substeps` are physics steps in a control step, `commands` one an actuator.
 pub(crate) fn machine(
     path: &Path,
-    file: &SceneFile,
-    options: Options,
+    description: &Description,
     substeps: usize,
-    commands: Vec<Command>,
+    commands: &[Command],
 ) -> Result<Machine, SimError> {
     let wrong =
         |error: PhysicsError| SimError::Scene { path: path.to_owned(), problem: error.to_string() };
-    let mut description = file.description.clone();
-    description.options = options;
-    let model = Model::new(&description).map_err(wrong)?;
-    let drives = description.actuators.iter().zip(commands).map(|(actuator, command)| Drive {
+    let model = Model::new(description).map_err(wrong)?;
+    let drives = description.actuators.iter().zip(commands).map(|(actuator, &command)| Drive {
         name: actuator.name.clone(),
         control: actuator.control.unwrap_or([-1.0, 1.0]),
         command,

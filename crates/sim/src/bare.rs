@@ -108,5 +108,6 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
         reward: Vec::new(),
         scripted: None,
         track: None,
+        vary: BTreeMap::new(),
     }
 }

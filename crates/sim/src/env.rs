@@ -2,12 +2,13 @@
 
 use crate::sim::Inner;
 use crate::task::{Judge, reward};
-use crate::world::World;
+use crate::vary::{Asked, Variant};
+use crate::world::{Machine, World};
 use crate::{SimError, ViewOptions};
 use housecat_core::{
     ActionSpace, DepthImage, Env, EnvError, GoalError, Image, ImageSpec, Observation,
     ObservationSpace, Pose, ResetOptions, Scene, Seed, SegmentationImage, Snapshot, Spaces, State,
-    TaskKind, Transition,
+    TaskKind, Transition, Variation,
 };
 use housecat_physics::Workspace;
 use housecat_render::Renderer;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 /// A running world of a [`Sim`](crate::Sim).
 pub struct SimEnv {
     inner: Arc<Inner>,
+    /// What is drawn anew at each reset.
+    asked: Arc<[Asked]>,
     spaces: Spaces,
     renderers: Vec<Renderer>,
     /// Scratch memory of the physics; holds nothing from one step to the next.
@@ -40,6 +43,8 @@ pub struct Look {
 /// All that a snapshot holds.
 #[derive(Clone)]
 struct Moment {
+    /// Whose state `world` is.
+    variant: Arc<Variant>,
     world: World,
     step: u64,
     state: Vec<f64>,
@@ -54,19 +59,15 @@ struct Frozen {
 }
 
 impl SimEnv {
-    pub(crate) fn new(inner: Arc<Inner>, view: &ViewOptions) -> Result<Self, SimError> {
-        let fixed: Vec<_> =
-            (0..inner.scene.bodies.len()).map(|body| inner.machine.is_fixed(body)).collect();
-        let mut renderers = Vec::new();
-        for image in &view.images {
-            let camera = inner.camera("image", &image.camera)?;
-            let renderer = Renderer::new(&inner.scene, &fixed, camera, image.width, image.height);
-            renderers.push(
-                renderer.map_err(|source| SimError::Render { sim: inner.name.clone(), source })?,
-            );
-        }
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        asked: Arc<[Asked]>,
+        view: &ViewOptions,
+    ) -> Result<Self, SimError> {
+        let variant = inner.nominal.clone();
+        let renderers = renderers(&inner, &variant, &view.images)?;
         let spaces = Spaces {
-            action: ActionSpace { names: inner.machine.action_names() },
+            action: ActionSpace { names: variant.machine.action_names() },
             observation: ObservationSpace {
                 state: if view.state { inner.observed_names.clone() } else { Vec::new() },
                 images: view.images.clone(),
@@ -75,16 +76,18 @@ impl SimEnv {
         };
         let mut env = Self {
             moment: Moment {
-                world: inner.machine.pristine.clone(),
+                world: variant.machine.pristine.clone(),
                 step: 0,
                 state: vec![0.0; inner.privileged.len()],
                 goal: None,
                 judge: Judge::default(),
+                variant,
             },
             actions: vec![0.0; spaces.action.dim()],
             poses: Vec::new(),
-            work: inner.machine.workspace(),
+            work: inner.nominal.machine.workspace(),
             inner,
+            asked,
             spaces,
             renderers,
         };
@@ -97,17 +100,15 @@ impl SimEnv {
     /// # Errors
     /// An unknown camera, or a size that the renderer refuses.
     pub fn look(&self, image: &ImageSpec) -> Result<Look, SimError> {
-        let inner = &self.inner;
-        let camera = inner.camera("image", &image.camera)?;
-        let fixed = vec![false; inner.scene.bodies.len()];
-        let mut renderer =
-            Renderer::new(&inner.scene, &fixed, camera, image.width, image.height)
-                .map_err(|source| SimError::Render { sim: inner.name.clone(), source })?;
+        let mut renderers =
+            renderers(&self.inner, &self.moment.variant, std::slice::from_ref(image))?;
         let poses = self.poses();
         let mut look = Look::default();
-        renderer.render(&poses, &mut look.rgb);
-        renderer.depth(&poses, &mut look.depth);
-        renderer.segmentation(&poses, &mut look.segmentation);
+        for renderer in &mut renderers {
+            renderer.render(&poses, &mut look.rgb);
+            renderer.depth(&poses, &mut look.depth);
+            renderer.segmentation(&poses, &mut look.segmentation);
+        }
         Ok(look)
     }
 
@@ -122,8 +123,33 @@ impl SimEnv {
     /// Updates the privileged state.
     fn measure(&mut self) {
         for (slot, feature) in self.moment.state.iter_mut().zip(&self.inner.privileged) {
-            *slot = feature.measure(&self.inner.machine, &self.moment.world);
+            *slot = feature.measure(&self.moment.variant.machine, &self.moment.world);
         }
+    }
+
+    fn machine(&self) -> &Machine {
+        &self.moment.variant.machine
+    }
+
+    /// Prepares for another world of the same sim, which is then to be put into the moment.
+    fn enter(&mut self, variant: &Variant) -> Result<(), EnvError> {
+        let now = &self.moment.variant;
+        if !Arc::ptr_eq(&now.scene, &variant.scene) {
+            self.renderers = renderers(&self.inner, variant, &self.spaces.observation.images)
+                .map_err(|error| self.unbuildable(variant, &error))?;
+        }
+        if !Arc::ptr_eq(&self.moment.variant.machine, &variant.machine) {
+            self.work = variant.machine.workspace();
+        }
+        Ok(())
+    }
+
+    fn unbuildable(&self, variant: &Variant, error: &SimError) -> EnvError {
+        let mut problem = error.to_string();
+        for (name, varied) in &variant.varied {
+            problem.push_str(&format!(", {name} = {}", varied.level));
+        }
+        EnvError::Variation { sim: self.inner.name.clone(), problem }
     }
 
     /// Clamps the action into the buffer, and shortens the groups that share a unit ball.
@@ -145,7 +171,7 @@ impl SimEnv {
     }
 
     fn check_finite(&self) -> Result<(), EnvError> {
-        match self.inner.machine.broken_joint(&self.moment.world) {
+        match self.machine().broken_joint(&self.moment.world) {
             None => Ok(()),
             Some(joint) => Err(EnvError::NotFinite {
                 sim: self.inner.name.clone(),
@@ -170,12 +196,11 @@ impl Env for SimEnv {
     }
 
     fn scene(&self) -> &Scene {
-        &self.inner.scene
+        &self.moment.variant.scene
     }
 
     fn poses(&self) -> Vec<Pose> {
-        let machine = &self.inner.machine;
-        machine.poses(&self.moment.world).collect()
+        self.machine().poses(&self.moment.world).collect()
     }
 
     fn task(&self) -> TaskKind {
@@ -187,13 +212,20 @@ impl Env for SimEnv {
     }
 
     fn reset(&mut self, seed: Seed, options: &ResetOptions) -> Result<Observation, EnvError> {
-        let machine = &self.inner.machine;
+        if !self.asked.is_empty() {
+            let seed = options.variation.unwrap_or(seed);
+            let variant = self.inner.nominal.draw(&self.inner.blueprint, &self.asked, seed);
+            let variant = variant.map_err(|error| self.unbuildable(&self.inner.nominal, &error))?;
+            self.enter(&variant)?;
+            self.moment.variant = Arc::new(variant);
+        }
         let start = match &self.inner.evaluation {
             Some(evaluation) if options.evaluation => evaluation,
             _ => &self.inner.start,
         };
         let mut rng = seed.child("reset", 0).rng();
-        self.moment.world = start.begin(machine, &mut self.work, &mut rng);
+        let Variant { machine, start: width, .. } = &*self.moment.variant;
+        self.moment.world = start.begin(machine, &mut self.work, *width, &mut rng);
         self.begin();
         self.check_finite()?;
         Ok(self.observe())
@@ -203,7 +235,7 @@ impl Env for SimEnv {
         self.prepare(action)?;
         let inner = self.inner.clone();
         let moment = &mut self.moment;
-        inner.machine.advance(&mut moment.world, &mut self.work, &self.actions);
+        moment.variant.machine.advance(&mut moment.world, &mut self.work, &self.actions);
         moment.step += 1;
         self.check_finite()?;
         self.measure();
@@ -225,7 +257,7 @@ impl Env for SimEnv {
     }
 
     fn observe(&mut self) -> Observation {
-        let machine = &self.inner.machine;
+        let machine = &*self.moment.variant.machine;
         let world = &self.moment.world;
         let mut observation = Observation::default();
         if !self.spaces.observation.state.is_empty() {
@@ -264,6 +296,7 @@ impl Env for SimEnv {
                 frozen.inner.name
             )));
         }
+        self.enter(&frozen.moment.variant)?;
         self.moment = frozen.moment.clone();
         Ok(())
     }
@@ -273,9 +306,10 @@ impl Env for SimEnv {
         spaces.observation.images.clear();
         Box::new(Self {
             inner: self.inner.clone(),
+            asked: self.asked.clone(),
             spaces,
             renderers: Vec::new(),
-            work: self.inner.machine.workspace(),
+            work: self.machine().workspace(),
             moment: self.moment.clone(),
             actions: self.actions.clone(),
             poses: Vec::new(),
@@ -321,7 +355,31 @@ impl Env for SimEnv {
         }
     }
 
+    fn variation(&self) -> Variation {
+        self.moment.variant.varied.clone()
+    }
+
+    fn goal_spread(&self) -> f64 {
+        self.moment.variant.goal
+    }
+
     fn admits(&self, start: &State, goal: &State) -> bool {
         self.fits(start) && self.fits(goal) && self.inner.task.admits(&start.0, &goal.0)
     }
+}
+
+/// One an image.
+fn renderers(
+    inner: &Inner,
+    variant: &Variant,
+    images: &[ImageSpec],
+) -> Result<Vec<Renderer>, SimError> {
+    let Variant { scene, machine, .. } = variant;
+    let fixed: Vec<_> = (0..scene.bodies.len()).map(|body| machine.is_fixed(body)).collect();
+    let renderer = |image: &ImageSpec| {
+        let camera = inner.camera("image", &image.camera)?;
+        Renderer::new(scene, &fixed, camera, image.width, image.height)
+            .map_err(|source| SimError::Render { sim: inner.name.clone(), source })
+    };
+    images.iter().map(renderer).collect()
 }

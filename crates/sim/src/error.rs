@@ -105,6 +105,16 @@ pub enum SimError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// A variation that the sim does not have was asked for.
+    #[error("`--vary {asked}` on the sim `{sim}`: {problem}")]
+    Vary {
+        /// Name of the sim.
+        sim: String,
+        /// What was asked for.
+        asked: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// The renderer refuses the scene.
     #[error("the scene of `{sim}` cannot be drawn: {source}")]
     Render {

@@ -5,6 +5,9 @@
 //! to the last attribute, and [`Sim::env`] makes [`Env`](housecat_core::Env)s of them. Nothing in the
 //! two files is dropped in silence: it takes effect, or it is a notice, or the sim does not load.
 //!
+//! What may differ between episodes (light, colours, friction, shapes ...) is declared in `sim.toml` as
+//! [`Factor`]s; [`Sim::varied`] gives a sim whose worlds draw some of them anew at each reset.
+//!
 //! The physics is rapier's, with the joints as multibody joints, in `f32`. The same seed and actions
 //! give the same bits, and so does a restored snapshot.
 
@@ -21,9 +24,11 @@ mod sim;
 mod spec;
 mod start;
 mod task;
+mod vary;
 mod world;
 
 pub use env::{Look, SimEnv};
 pub use error::SimError;
 pub use scripted::Scripted;
 pub use sim::{Coordinate, Sim, ViewOptions, find_sims, load_model};
+pub use vary::Factor;

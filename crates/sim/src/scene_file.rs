@@ -11,7 +11,7 @@ mod xml;
 
 use crate::SimError;
 use housecat_core::{Camera, Geometry, Scene};
-use housecat_physics::{Body, Description, Pose, Shape, Vec3};
+use housecat_physics::{Body, Description, Mass, Pose, Shape, Vec3};
 use std::path::Path;
 
 /// A scene file, read. Bodies have the same indices in the description and in the scene: the order of
@@ -83,6 +83,20 @@ fn reference_poses<'a>(bodies: impl IntoIterator<Item = &'a Body>) -> Vec<Pose> 
     poses
 }
 
+/// Makes a body heavier, its mass distributed as before.
+pub(crate) fn scale_mass(body: &mut Body, factor: f64) {
+    if let Some(inertia) = &mut body.inertia {
+        inertia.mass *= factor;
+        inertia.tensor *= factor;
+    }
+    for geom in &mut body.geoms {
+        geom.mass = match geom.mass {
+            Mass::Density(density) => Mass::Density(density * factor),
+            Mass::Total(mass) => Mass::Total(mass * factor),
+        };
+    }
+}
+
 /// A camera that sees all shapes, at the reference configuration, from a corner.
 fn overview(description: &Description, scene: &Scene) -> Camera {
     let poses = reference_poses(&description.bodies);
@@ -129,7 +143,7 @@ fn reach(geometry: &Geometry) -> Option<f64> {
 }
 
 /// How a shape of the physics looks.
-fn seen_geometry(shape: &Shape) -> Geometry {
+pub(crate) fn seen_geometry(shape: &Shape) -> Geometry {
     let single = |v: &Vec3| [v.x as f32, v.y as f32, v.z as f32];
     match shape {
         Shape::Plane => Geometry::Plane { half: [ENDLESS; 2] },

@@ -1,6 +1,5 @@
 //! Sims: folders, loaded and checked.
 
-use crate::assembly;
 use crate::bare;
 use crate::env::SimEnv;
 use crate::error::{SimError, find, suggestions};
@@ -11,9 +10,10 @@ use crate::scripted::{Script, Scripted};
 use crate::spec::{self, Base, Spec, Time};
 use crate::start::Start;
 use crate::task::Task;
-use crate::world::Machine;
-use housecat_core::{ImageSpec, Scene};
-use housecat_physics::{Model, Options};
+use crate::vary::{self, Asked, Blueprint, Factor, Variant};
+use housecat_core::{ImageSpec, Level, Levels, Scene, Seed};
+use housecat_physics::{Description, Model, Options};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,9 +26,12 @@ pub struct ViewOptions {
     pub state: bool,
 }
 
-/// A loaded and checked sim folder. Clones share it.
+/// A loaded and checked sim folder, with the factors that vary from episode to episode. Clones share it.
 #[derive(Clone)]
-pub struct Sim(Arc<Inner>);
+pub struct Sim {
+    inner: Arc<Inner>,
+    asked: Arc<[Asked]>,
+}
 
 /// One world coordinate of the point whose path displays draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +51,9 @@ pub(crate) struct Inner {
     notices: Vec<String>,
     image: ImageSpec,
     pub time: Time,
-    pub machine: Machine,
-    pub scene: Scene,
+    pub blueprint: Blueprint,
+    /// The world as the files have it.
+    pub nominal: Arc<Variant>,
     pub observed: Vec<Feature>,
     pub observed_names: Vec<String>,
     pub privileged: Vec<Feature>,
@@ -65,7 +69,7 @@ pub(crate) struct Inner {
 impl Inner {
     /// Index of a camera.
     pub(crate) fn camera(&self, field: &str, name: &str) -> Result<usize, SimError> {
-        let names = self.scene.cameras.iter().map(|camera| camera.name.as_str());
+        let names = self.nominal.scene.cameras.iter().map(|camera| camera.name.as_str());
         find(&self.folder.join(SCENE), field, "camera", name, names)
     }
 }
@@ -114,10 +118,18 @@ impl Sim {
             Options { timestep: 1.0 / f64::from(spec.time.physics_hz), ..file.description.options };
         let substeps = (spec.time.physics_hz / spec.time.control_hz) as usize;
         let commands = spec.action.commands(path, &file.description)?;
-        let machine = assembly::machine(scene_path, &file, options, substeps, commands)?;
-        let features = feature::resolve(path, &spec.features, &machine)?;
-        let names =
-            Resolver { path, features: &features, privileged: &spec.privileged, machine: &machine };
+        let description = Description { options, ..file.description.clone() };
+        let mut blueprint = Blueprint {
+            path: scene_path.to_owned(),
+            description,
+            substeps,
+            commands,
+            factors: Vec::new(),
+        };
+        let nominal = Variant::nominal(&blueprint, file.scene.clone())?;
+        let machine = &*nominal.machine;
+        let features = feature::resolve(path, &spec.features, machine)?;
+        let names = Resolver { path, features: &features, privileged: &spec.privileged, machine };
         let measured = |field: &str, list: &[String]| {
             list.iter().map(|name| names.feature(field, name)).collect::<Result<Vec<_>, _>>()
         };
@@ -149,23 +161,24 @@ impl Sim {
             Ok::<_, SimError>([coordinate(&track.x)?, coordinate(&track.y)?, coordinate(&track.z)?])
         });
         let track = track.transpose()?;
-        let SceneFile { scene, notices, .. } = file;
-        let cameras = scene.cameras.iter().map(|camera| camera.name.as_str());
+        let cameras = file.scene.cameras.iter().map(|camera| camera.name.as_str());
         find(path, "observation.camera", "camera", &spec.observation.camera, cameras)?;
-        Ok(Self(Arc::new(Inner {
+        let drawn = !spec.goal.is_empty() && spec.goal.iter().all(|goal| goal.target.is_none());
+        blueprint.factors = vary::resolve(&spec.vary, &file, drawn, &names)?;
+        let inner = Inner {
             name,
             folder: folder.to_owned(),
             description: spec.description,
             bare: path == scene_path,
-            notices,
+            notices: file.notices,
             image: ImageSpec {
                 camera: spec.observation.camera,
                 width: spec.observation.width,
                 height: spec.observation.height,
             },
             time: spec.time,
-            machine,
-            scene,
+            blueprint,
+            nominal: Arc::new(nominal),
             observed,
             observed_names: spec.observation.state,
             privileged,
@@ -176,7 +189,8 @@ impl Sim {
             task,
             script: script.map(Arc::new),
             track,
-        })))
+        };
+        Ok(Self { inner: Arc::new(inner), asked: Arc::new([]) })
     }
 
     /// Loads the sim called `name` below `root`, the folder of all sims.
@@ -198,47 +212,47 @@ impl Sim {
 
     /// The folder's name.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.inner.name
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
-        &self.0.folder
+        &self.inner.folder
     }
 
     /// One line for people.
     pub fn description(&self) -> &str {
-        &self.0.description
+        &self.inner.description
     }
 
     /// What the scene file says that has no effect here, one warning each.
     pub fn notices(&self) -> &[String] {
-        &self.0.notices
+        &self.inner.notices
     }
 
     /// Whether it is a bare scene file, without a `sim.toml`.
     pub fn is_bare(&self) -> bool {
-        self.0.bare
+        self.inner.bare
     }
 
     /// The compiled physics.
     pub fn model(&self) -> &Model {
-        &self.0.machine.model
+        &self.inner.nominal.machine.model
     }
 
     /// Physics steps in a control step.
     pub fn substeps(&self) -> usize {
-        self.0.machine.substeps
+        self.inner.nominal.machine.substeps
     }
 
     /// Ends of every actuator's control, in the scene's order.
     pub fn control_ranges(&self) -> Vec<[f64; 2]> {
-        self.0.machine.drives.iter().map(|drive| drive.control).collect()
+        self.inner.nominal.machine.drives.iter().map(|drive| drive.control).collect()
     }
 
     /// Names of all bodies, the world's first, and of all joints and actuators.
     pub fn parts(&self) -> [Vec<String>; 3] {
-        let machine = &self.0.machine;
+        let machine = &self.inner.nominal.machine;
         let joints = machine.joints.iter().map(|joint| joint.name.clone());
         let drives = machine.drives.iter().map(|drive| drive.name.clone());
         [machine.body_names.clone(), joints.collect(), drives.collect()]
@@ -246,12 +260,12 @@ impl Sim {
 
     /// The shapes, cameras and lights.
     pub fn scene(&self) -> &Scene {
-        &self.0.scene
+        &self.inner.nominal.scene
     }
 
     /// What the sim shows unless asked otherwise: its default image, and its state vector.
     pub fn default_view(&self) -> ViewOptions {
-        ViewOptions { images: vec![self.0.image.clone()], state: true }
+        ViewOptions { images: vec![self.inner.image.clone()], state: true }
     }
 
     /// A new environment. Its world is as the scene file has it until the first reset.
@@ -259,17 +273,56 @@ impl Sim {
     /// # Errors
     /// An unknown camera, or an image that the renderer refuses.
     pub fn env(&self, view: &ViewOptions) -> Result<SimEnv, SimError> {
-        SimEnv::new(self.0.clone(), view)
+        SimEnv::new(self.inner.clone(), self.asked.clone(), view)
+    }
+
+    /// The factors of variation that `sim.toml` declares.
+    pub fn factors(&self) -> &[Factor] {
+        &self.inner.blueprint.factors
+    }
+
+    /// The same sim, in whose environments factors are drawn anew at each reset, from its seed. Each text
+    /// asks for one: `all`, or the name of a factor (or of its table, which asks for all factors in it) and,
+    /// after `=`, a value, a range `LOW..HIGH` or alternatives `A|B`; without these, whatever is declared.
+    /// A later text overrides an earlier one. Snapshots fit all environments of a sim, varied or not, and
+    /// restore the variation too.
+    ///
+    /// # Errors
+    /// A factor that is not declared, or a level beyond its range.
+    pub fn varied<T: AsRef<str>>(&self, texts: &[T]) -> Result<Self, SimError> {
+        let factors = self.factors();
+        let mut asked = vec![None; factors.len()];
+        for text in texts {
+            for one in vary::ask(self.name(), factors, text.as_ref())? {
+                let slot = one.factor;
+                asked[slot] = Some(one);
+            }
+        }
+        Ok(Self { inner: self.inner.clone(), asked: asked.into_iter().flatten().collect() })
+    }
+
+    /// The factors that vary, and over what.
+    pub fn varying(&self) -> BTreeMap<String, Levels> {
+        let name = |asked: &Asked| self.factors()[asked.factor].name.clone();
+        self.asked.iter().map(|asked| (name(asked), asked.levels.clone())).collect()
+    }
+
+    /// The levels of the episodes whose variation comes from this seed
+    /// ([`ResetOptions::variation`](housecat_core::ResetOptions::variation), or else the reset's seed).
+    pub fn levels(&self, seed: Seed) -> BTreeMap<String, Level> {
+        let factors = self.factors();
+        let level = |asked: &Asked| (factors[asked.factor].name.clone(), asked.draw(factors, seed));
+        self.asked.iter().map(level).collect()
     }
 
     /// The scripted collection policy, if `sim.toml` describes one.
     pub fn scripted(&self) -> Option<Scripted> {
-        self.0.script.clone().map(Scripted::new)
+        self.inner.script.clone().map(Scripted::new)
     }
 
     /// Where, in the privileged state, the point is found whose path displays draw.
     pub fn track(&self) -> Option<[Coordinate; 3]> {
-        self.0.track
+        self.inner.track
     }
 }
 

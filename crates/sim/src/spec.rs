@@ -39,6 +39,9 @@ pub(crate) struct Spec {
     pub scripted: Option<Scripted>,
     /// The point whose path displays draw.
     pub track: Option<Track>,
+    /// What may differ from episode to episode, by name.
+    #[serde(default)]
+    pub vary: BTreeMap<String, Vary>,
 }
 
 /// World coordinates of a point: privileged features, or numbers in metres.
@@ -460,4 +463,102 @@ pub(crate) struct Swing {
     pub forward: f64,
     pub turn: f64,
     pub phase: f64,
+}
+
+/// From where to where a component of a factor may be varied.
+pub(crate) type Range = Option<[f64; 2]>;
+
+/// A table of factors of variation. Each key with a range (or with choices) is a factor, called
+/// `table.key`. Unless it is varied it has no effect: the world is as the other files have it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Vary {
+    /// All lights.
+    Light {
+        /// Factor on what they shine, ambient and diffuse.
+        intensity: Range,
+        /// Turn of their directions about the vertical, rad.
+        turn: Range,
+    },
+    /// The colour of geoms, which is the same for all of them: red, green and blue in [0, 1].
+    Colour { geoms: Vec<String>, r: Range, g: Range, b: Range },
+    /// The pose of a camera, in its own frame.
+    Camera {
+        camera: String,
+        /// Shift to the right, m.
+        x: Range,
+        /// Shift upwards, m.
+        y: Range,
+        /// Shift backwards, m.
+        z: Range,
+        /// Turn to the left, rad.
+        yaw: Range,
+        /// Turn upwards, rad.
+        pitch: Range,
+        /// Turn anticlockwise about the axis of view, rad.
+        roll: Range,
+        /// Factor on the field of view.
+        fovy: Range,
+    },
+    /// What geoms wear.
+    Texture {
+        geoms: Vec<String>,
+        /// What the scene has them wear is called.
+        default: String,
+        /// The alternatives.
+        choices: BTreeMap<String, Cloth>,
+    },
+    /// Factor on the sliding friction of geoms, by default of all.
+    Friction { geoms: Option<Vec<String>>, factor: [f64; 2] },
+    /// Factor on the mass (and inertia) of bodies.
+    Mass { bodies: Vec<String>, factor: [f64; 2] },
+    /// Factor on the damping of joints, by default of all.
+    Damping { joints: Option<Vec<String>>, factor: [f64; 2] },
+    /// Factor on the sizes of geoms, or of bodies with all that is fixed to them. Masses that the scene
+    /// gives in kg stay.
+    Size {
+        #[serde(default)]
+        geoms: Vec<String>,
+        #[serde(default)]
+        bodies: Vec<String>,
+        factor: [f64; 2],
+    },
+    /// Where geoms are and how large.
+    Shape {
+        /// What the shape of the scene is called.
+        default: String,
+        /// Other shapes: by geom, what differs.
+        choices: BTreeMap<String, BTreeMap<String, Form>>,
+    },
+    /// Factor on the width of every interval of `[reset]` and `[evaluation]`, about its middle.
+    Start { factor: [f64; 2] },
+    /// Factor on the control steps from a start to its goal, where goals are drawn from episodes.
+    Goal { factor: [f64; 2] },
+    /// Factor on gravity.
+    Gravity { factor: [f64; 2] },
+}
+
+/// A texture, and how often it is repeated across a geom.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cloth {
+    /// A texture of the scene, or one of `checker`, `gradient` and `dots`.
+    pub texture: String,
+    /// Repetitions along x and y.
+    #[serde(default = "single")]
+    pub repeat: f32,
+}
+
+fn single() -> f32 {
+    1.0
+}
+
+/// How a geom differs from the scene's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Form {
+    /// Position in the body's frame, m.
+    pub pos: Option<[f64; 3]>,
+    /// Size as MJCF gives it, m: as many numbers as the geom's type has.
+    pub size: Option<Vec<f64>>,
 }

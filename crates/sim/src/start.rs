@@ -75,13 +75,19 @@ impl Start {
         Ok(Self { base, apart: reset.apart, joints })
     }
 
-    /// A world at a random start.
-    pub(crate) fn begin(&self, machine: &Machine, work: &mut Workspace, rng: &mut Rng) -> World {
+    /// A world at a random start. `width` is a factor on every interval, about its middle.
+    pub(crate) fn begin(
+        &self,
+        machine: &Machine,
+        work: &mut Workspace,
+        width: f64,
+        rng: &mut Rng,
+    ) -> World {
         let mut world = self.base.clone();
         for _ in 0..TRIES {
             world = self.base.clone();
             let place =
-                |(joint, spread): &(usize, Spread)| self.place(machine, *joint, spread, rng);
+                |(joint, spread): &(usize, Spread)| self.place(machine, *joint, spread, width, rng);
             let placements: Vec<_> = self.joints.iter().map(place).collect();
             machine.place(&mut world, &placements, work);
             if !(self.apart && machine.touching(&world, work)) {
@@ -92,9 +98,18 @@ impl Start {
     }
 
     /// Draws the state of a joint.
-    fn place(&self, machine: &Machine, joint: usize, spread: &Spread, rng: &mut Rng) -> Placement {
-        let mut either = |intervals: &[[f64; 2]], base: f64| {
-            if intervals.is_empty() { base } else { draw(intervals, rng) }
+    fn place(
+        &self,
+        machine: &Machine,
+        joint: usize,
+        spread: &Spread,
+        width: f64,
+        rng: &mut Rng,
+    ) -> Placement {
+        let mut either = |intervals: &[[f64; 2]], base: f64| match intervals {
+            [] => base,
+            _ if width == 1.0 => draw(intervals, rng),
+            _ => draw(&intervals.iter().map(|ends| widened(*ends, width)).collect::<Vec<_>>(), rng),
         };
         if machine.joints[joint].kind == JointKind::Free {
             let pose = machine.free_pose(&self.base, joint);
@@ -116,6 +131,12 @@ impl Start {
         let rate = either(&spread.velocity, machine.rate(&self.base, joint));
         Placement::Joint { joint, coordinate, rate }
     }
+}
+
+/// An interval with its width scaled, about the same middle.
+fn widened([low, high]: [f64; 2], factor: f64) -> [f64; 2] {
+    let (middle, half) = (0.5 * (low + high), 0.5 * (high - low) * factor);
+    [middle - half, middle + half]
 }
 
 /// Uniform over a union of disjoint intervals; 0 if there are none.

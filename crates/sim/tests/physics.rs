@@ -84,7 +84,7 @@ fn ideal(heavy: bool) -> housecat_sim::SimEnv {
     };
     let (_folder, sim) = altered("cart-pole", scene, start);
     let mut env = sim.unwrap().env(&ViewOptions::default()).unwrap();
-    env.reset(Seed::new(0), &ResetOptions { evaluation: true }).unwrap();
+    env.reset(Seed::new(0), &ResetOptions { evaluation: true, ..ResetOptions::default() }).unwrap();
     env
 }
 
@@ -162,7 +162,7 @@ fn cart_pole_rewards_the_upright_pole() {
     };
     let (_folder, sim) = altered("cart-pole", same, upright);
     let mut env = sim.unwrap().env(&ViewOptions::default()).unwrap();
-    let evaluation = ResetOptions { evaluation: true };
+    let evaluation = ResetOptions { evaluation: true, ..ResetOptions::default() };
     env.reset(Seed::new(0), &evaluation).unwrap();
     assert_eq!(env.task(), TaskKind::Reward);
     let mut verdicts = Vec::new();

@@ -153,7 +153,7 @@ fn four_rooms_are_left_by_doors_only() {
 #[test]
 fn the_pendulum_is_pumped_up() {
     let mut env = sim("pendulum").env(&ViewOptions::default()).unwrap();
-    env.reset(Seed::new(0), &ResetOptions { evaluation: true }).unwrap();
+    env.reset(Seed::new(0), &ResetOptions { evaluation: true, ..ResetOptions::default() }).unwrap();
     assert!(value(&env, "cos") < -0.99);
     let up = (0..300).find(|_| {
         let push = if value(&env, "rate") > 0.0 { 1.0 } else { -1.0 };
@@ -189,7 +189,7 @@ fn the_string_holds_the_ball_and_the_cup_catches_it() {
     };
     let (_folder, sim) = altered("ball-in-cup", same, inside);
     let mut env = sim.unwrap().env(&ViewOptions::default()).unwrap();
-    env.reset(Seed::new(0), &ResetOptions { evaluation: true }).unwrap();
+    env.reset(Seed::new(0), &ResetOptions { evaluation: true, ..ResetOptions::default() }).unwrap();
     let mut last = env.advance(&[0.0, 0.0]).unwrap();
     (0..60).for_each(|_| last = env.advance(&[0.0, 0.0]).unwrap());
     assert!(last.success.unwrap().strict && last.reward > 0.99);
@@ -212,6 +212,6 @@ fn starts_are_taken_from_keyframes() {
     assert_eq!([value(&env, "angle"), value(&env, "rate")], [1.5, -2.0]);
     // A spread goes before it.
     let mut env = sim.env(&ViewOptions::default()).unwrap();
-    env.reset(Seed::new(0), &ResetOptions { evaluation: true }).unwrap();
+    env.reset(Seed::new(0), &ResetOptions { evaluation: true, ..ResetOptions::default() }).unwrap();
     assert!((3.0..3.3).contains(&value(&env, "angle")) && value(&env, "rate").abs() <= 0.01);
 }

@@ -288,7 +288,7 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
         Ok((search.samples * search.horizon) as f64)
     })?;
 
-    env.reset(seed, &ResetOptions { evaluation: true })?;
+    env.reset(seed, &ResetOptions { evaluation: true, ..ResetOptions::default() })?;
     let state = env.state();
     env.set_goal(Some(&state))?;
     let oracle_config = &config.oracle;

@@ -4,7 +4,7 @@ use crate::args::CollectArgs;
 use crate::config::{Input, RunConfig};
 use crate::console::Progress;
 use crate::experience::{Beginner, Collectors, named};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
@@ -14,7 +14,7 @@ use housecat_data::{DatasetWriter, EncodedEpisode, Features};
 use housecat_model::{WorldModel, load_model};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use std::time::Instant;
 /// The command.
 pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     session.check_flags()?;
-    let sim = sims::load(&args.sim.sim)?;
+    let sim = sims::load(&args.sim.sim)?.varied(&args.vary.vary)?;
     let mut config = RunConfig::load(&sim, sim.name(), session.common.seed, &session.common.set)?;
     config.collect.episodes = args.episodes.unwrap_or(config.collect.episodes);
     config.collect.steps = args.steps.unwrap_or(config.collect.steps);
@@ -100,16 +100,17 @@ pub fn collect(
         state: true,
     };
     let probe = sim.env(&view)?;
+    let mut provenance = BTreeMap::from([
+        ("seed".to_owned(), config.seed.to_string()),
+        ("steps".to_owned(), config.collect.steps.to_string()),
+        ("policy".to_owned(), describe(config, actor)),
+    ]);
+    provenance.extend(varying(sim).map(|text| (VARY.to_owned(), text)));
     let features = Features {
         sim: sim.name().to_owned(),
         spaces: probe.spaces().clone(),
         privileged: probe.state_names(),
-        provenance: [
-            ("seed".to_owned(), config.seed.to_string()),
-            ("steps".to_owned(), config.collect.steps.to_string()),
-            ("policy".to_owned(), describe(config, actor)),
-        ]
-        .into(),
+        provenance,
     };
     let collectors = match actor {
         Some(model) => Collectors::Model(model),
@@ -145,12 +146,13 @@ pub fn collect(
 
     let record = |index: u64| -> anyhow::Result<EncodedEpisode> {
         let mut env = sim.env(&view)?;
+        let variation = seed.child("episode", index);
         // A world that explodes is given up with a report, and its number gets another seed.
         for attempt in 0..20 {
-            let seed = seed.child("episode", index).child("attempt", attempt);
+            let seed = variation.child("attempt", attempt);
             let mut episode = Episode::default();
             let outcome = (|| {
-                let (mut actor, mut rng) = beginner.begin(&mut env, seed)?;
+                let (mut actor, mut rng) = beginner.begin(&mut env, seed, variation)?;
                 let header = EpisodeHeader {
                     sim: sim.name().to_owned(),
                     index,
@@ -213,12 +215,31 @@ pub fn collect(
         return Err(session.interrupted());
     }
     let summary = writer.finish()?;
+    if let Some(varied) = varying(sim) {
+        // A function of the seed: the same for episodes of this call and of interrupted ones before it.
+        let levels = |index| sim.levels(seed.child("episode", index));
+        let document = json!({
+            "vary": varied, "factors": sim.varying(), "episodes": (0..total).map(levels).collect::<Vec<_>>(),
+        });
+        let text = serde_json::to_string_pretty(&document)?;
+        write_whole(&out.join("meta/variations.json"), text.as_bytes())?;
+    }
     Ok(Collected {
         episodes: summary.episodes,
         frames: summary.frames,
         bytes: housecat_data::Dataset::open(out)?.bytes(),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// The entry of a dataset's provenance that says what was varied.
+pub const VARY: &str = "vary";
+
+/// What varies in a sim, as it was asked for; `None` if nothing does.
+pub fn varying(sim: &Sim) -> Option<String> {
+    let texts: Vec<String> =
+        sim.varying().iter().map(|(name, levels)| format!("{name}={levels}")).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn describe(config: &RunConfig, actor: Option<&WorldModel>) -> String {

@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
 use housecat_agent::{AgentError, Arm, EvalReport, Evaluation, Evaluator, evaluate};
-use housecat_core::{Env, Protocol, TaskKind};
+use housecat_core::{Env, Levels, Protocol, TaskKind};
 use housecat_model::{ModelInput, WorldModel, load_model};
 use housecat_plan::PlannerConfig;
 use housecat_sim::{Sim, ViewOptions};
@@ -19,6 +19,7 @@ use std::path::Path;
 pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let Loaded { run, sim, mut config, model } = load(session, &args.run, args.planner.as_deref())?;
+    let sim = sim.varied(&args.vary.vary)?;
     if let Some(other) = &args.sim {
         let other = sims::load(other)?;
         if other.name() != model.spec().sim {
@@ -143,7 +144,7 @@ pub fn with_evaluator<T>(
             sim.env(view).map_err(|error| housecat_core::EnvError::Policy(error.to_string()))?;
         Ok(Box::new(env))
     };
-    let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed);
+    let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed, seed);
     use_it(&Evaluator {
         new_env: &new_env,
         collector: &collector,
@@ -209,6 +210,32 @@ pub fn document(report: &EvalReport) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::from_str(&serde_json::to_string(report)?)?)
 }
 
+/// Success by factor of variation, as a table; empty where nothing varied.
+fn by_factor(reports: &[EvalReport]) -> String {
+    let head = ["protocol", "factor", "levels", "success of the model", "95 % interval", "n"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for report in reports {
+        for (factor, parts) in &report.success_by_factor {
+            for part in parts {
+                let levels = match &part.levels {
+                    Levels::Range([low, high]) if low != high => format!("{low:.3}..{high:.3}"),
+                    other => other.to_string(),
+                };
+                let success = part.success;
+                rows.push(vec![
+                    report.protocol.name().to_owned(),
+                    factor.clone(),
+                    levels,
+                    format!("{:.3}", success.rate),
+                    format!("[{:.3}, {:.3}]", success.low, success.high),
+                    format!("{}/{}", success.successes, success.n),
+                ]);
+            }
+        }
+    }
+    if rows.len() == 1 { String::new() } else { format!("\n{}", table(&rows)) }
+}
+
 /// The results as a table for people.
 pub fn summary(reports: &[EvalReport]) -> String {
     let mut rows =
@@ -226,6 +253,7 @@ pub fn summary(reports: &[EvalReport]) -> String {
         }
     }
     let mut text = table(&rows);
+    text.push_str(&by_factor(reports));
     let Some(report) = reports.first() else { return text };
     if report.task == TaskKind::Reward {
         let mut rows = vec![

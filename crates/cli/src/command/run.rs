@@ -7,6 +7,7 @@ use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::{sims, spectator};
+use anyhow::bail;
 use housecat_agent::EvalReport;
 use housecat_core::Protocol;
 use housecat_data::{DataError, Dataset};
@@ -19,6 +20,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let started = Instant::now();
     let sim = sims::load(&args.sim.sim)?;
+    let varied = sim.varied(&args.vary.vary)?;
     let named_by_path = args.sim.sim.contains('/') || sim.is_bare();
     let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
     let config = RunConfig::load(&sim, name, session.common.seed, &session.common.set)?;
@@ -33,7 +35,8 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         Ok(dataset) => dataset,
         Err(DataError::Missing { .. } | DataError::Unsealed { .. }) => {
             let images = collect::wants_images(&config);
-            let collected = collect::collect(session, &sim, &config, None, images, &run.dataset())?;
+            let collected =
+                collect::collect(session, &varied, &config, None, images, &run.dataset())?;
             session.say(format!(
                 "collected {} episodes, {} frames in {:.0} s",
                 collected.episodes, collected.frames, collected.seconds
@@ -44,6 +47,18 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     };
 
     train::check_dataset(&dataset, &sim)?;
+    let (asked, recorded) =
+        (collect::varying(&varied), dataset.features().provenance.get(collect::VARY));
+    if asked.as_ref() != recorded {
+        let or_nothing =
+            |text: Option<&String>| text.cloned().unwrap_or_else(|| "nothing".to_owned());
+        bail!(
+            "the dataset {} was recorded with `--vary` of {}, not of {}; give the run another --name",
+            run.dataset().display(),
+            or_nothing(recorded),
+            or_nothing(asked.as_ref())
+        );
+    }
     let trained = train::train(session, &config, &dataset, &run, None)?;
     session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
 
@@ -88,6 +103,7 @@ fn previous(run: &RunDir, config: &RunConfig) -> Option<Vec<EvalReport>> {
     // `housecat eval` may have left the results of another question there.
     let same = |report: &EvalReport| {
         report.pairs == config.eval.pairs
+            && report.varied.is_empty()
             && report.seeds == config.eval.seeds
             && report.goal_offset == config.eval.goal_offset
             && report.planner == config.planner

@@ -5,8 +5,8 @@ use crate::console::{Progress, table};
 use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
-use housecat_core::{Env as _, EnvError, ImageSpec, ResetOptions, Seed};
-use housecat_sim::{Sim, ViewOptions};
+use housecat_core::{Env as _, EnvError, ImageSpec, Levels, ResetOptions, Seed};
+use housecat_sim::{Factor, Sim, ViewOptions};
 use housecat_view::png_bytes;
 use serde_json::{Value, json};
 
@@ -37,6 +37,14 @@ pub fn run(session: &Session, args: &SimsArgs) -> anyhow::Result<()> {
                 other => plain(other),
             };
             text.push_str(&format!("  {key:<11} {value}\n"));
+        }
+        let mut rows = vec![["--vary", "changes", "default", "range"].map(str::to_owned).to_vec()];
+        rows.extend(sim.factors().iter().map(|factor| {
+            let (name, kind) = (factor.name.clone(), factor.kind.to_owned());
+            vec![name, kind, factor.default.to_string(), factor.levels.to_string()]
+        }));
+        if rows.len() > 1 {
+            text.push_str(&format!("\n{}", table(&rows)));
         }
         return session.result(&document, &text);
     }
@@ -180,6 +188,15 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+fn factor(factor: &Factor) -> Value {
+    let Factor { name, kind, default, levels, .. } = factor;
+    let key = match levels {
+        Levels::Range(_) => "range",
+        Levels::Choices(_) => "choices",
+    };
+    json!({ "name": name, "kind": kind, "default": default, key: levels })
+}
+
 fn describe(sim: &Sim) -> anyhow::Result<Value> {
     let env = sim.env(&sim.default_view())?;
     let cameras: Vec<&str> =
@@ -189,5 +206,6 @@ fn describe(sim: &Sim) -> anyhow::Result<Value> {
         "actions": env.spaces().action.names, "state": env.spaces().observation.state,
         "privileged": env.state_names(), "cameras": cameras, "control_hz": env.spaces().control_hz,
         "max_steps": env.max_steps(), "scripted": sim.scripted().is_some(), "notices": sim.notices(),
+        "factors": sim.factors().iter().map(factor).collect::<Value>(),
     }))
 }

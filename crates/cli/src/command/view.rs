@@ -1,6 +1,6 @@
 //! `housecat view`: a run, a dataset or a sim in the rerun viewer, or as a recording.
 
-use crate::args::ViewArgs;
+use crate::args::{VaryArg, ViewArgs};
 use crate::command::eval;
 use crate::run_dir::RunDir;
 use crate::session::Session;
@@ -12,6 +12,7 @@ use housecat_core::{
     RolloutOptions, Seed, State, StepRecord, Transition, rollout,
 };
 use housecat_data::Dataset;
+use housecat_sim::Sim;
 use housecat_view::{RerunRecorder, Sink, Stage};
 use serde_json::json;
 use std::path::Path;
@@ -28,16 +29,20 @@ pub fn run(session: &Session, args: &ViewArgs) -> anyhow::Result<()> {
     }
     let path = Path::new(&args.thing);
     if RunDir::find(path).is_ok() {
-        let loaded = eval::load(session, path, None)?;
+        let mut loaded = eval::load(session, path, None)?;
+        loaded.sim = loaded.sim.varied(&args.vary.vary)?;
         spectator::show_episodes(session, &loaded, sink, args.episodes)?;
     } else if path.join("meta/info.json").is_file() {
+        as_recorded(&args.vary)?;
         dataset(session, path, sink, args.episodes)?;
     } else if path.join("dataset/meta/info.json").is_file() {
+        as_recorded(&args.vary)?;
         dataset(session, &path.join("dataset"), sink, args.episodes)?;
     } else if path.is_dir() && !path.join("sim.toml").is_file() {
         bail!("{} is neither a run with a trained model, nor a dataset, nor a sim", path.display());
     } else {
-        sim(session, &args.thing, sink, args.episodes)?;
+        let world = sims::load(&args.thing)?.varied(&args.vary.vary)?;
+        sim(session, &world, sink, args.episodes)?;
     }
     let text = match &args.save {
         Some(path) => format!("recorded {}; open it with: rerun {0}", path.display()),
@@ -46,12 +51,19 @@ pub fn run(session: &Session, args: &ViewArgs) -> anyhow::Result<()> {
     session.result(&json!({ "thing": args.thing, "recording": args.save }), &text)
 }
 
+/// Refuses to vary what is recorded.
+fn as_recorded(vary: &VaryArg) -> anyhow::Result<()> {
+    if !vary.vary.is_empty() {
+        bail!("--vary: the episodes of a dataset are as they were recorded; view its sim instead");
+    }
+    Ok(())
+}
+
 /// Episodes of random action in a sim.
-fn sim(session: &Session, name: &str, sink: Sink, episodes: usize) -> anyhow::Result<()> {
-    let sim = sims::load(name)?;
+fn sim(session: &Session, sim: &Sim, sink: Sink, episodes: usize) -> anyhow::Result<()> {
     let view = sim.default_view();
     let mut env = sim.env(&view)?;
-    let mut recorder = spectator::recorder(sink, &sim, &view, &RunDir::new(""))?;
+    let mut recorder = spectator::recorder(sink, sim, &view, &RunDir::new(""))?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));
     let mut random = RandomPolicy::new(env.spaces().action.dim());
     for index in 0..episodes as u64 {

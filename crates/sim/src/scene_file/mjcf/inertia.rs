@@ -4,6 +4,7 @@ use super::body::Part;
 use super::compiler::{Compiler, FromGeoms};
 use super::mesh_inertia;
 use crate::SimError;
+use crate::scene_file::scale_mass;
 use crate::scene_file::xml::Place;
 use housecat_physics::{Body, Description, Inertia, Mass, Mat3, Model, PhysicsError};
 
@@ -34,7 +35,8 @@ pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimE
         let masses = parts.iter().skip(1).map(|part| Ok(weigh(part)?.mass));
         let total: f64 = masses.sum::<Result<_, SimError>>()?;
         if total > 0.0 {
-            parts.iter_mut().skip(1).for_each(|part| scale(part, wanted / total));
+            let factor = wanted / total;
+            parts.iter_mut().skip(1).for_each(|part| scale_mass(&mut part.body, factor));
         }
     }
     Ok(())
@@ -42,19 +44,6 @@ pub(super) fn settle(parts: &mut [Part], compiler: &Compiler) -> Result<(), SimE
 
 fn weigh(part: &Part) -> Result<Inertia, SimError> {
     part.body.weigh().map_err(|error: PhysicsError| part.place.wrong(error))
-}
-
-fn scale(part: &mut Part, factor: f64) {
-    if let Some(inertia) = &mut part.body.inertia {
-        inertia.mass *= factor;
-        inertia.tensor *= factor;
-    }
-    for geom in &mut part.body.geoms {
-        geom.mass = match geom.mass {
-            Mass::Density(density) => Mass::Density(density * factor),
-            Mass::Total(mass) => Mass::Total(mass * factor),
-        };
-    }
 }
 
 /// Raises a mass and principal moments to their bounds, and balances moments that no body can have.
