@@ -281,6 +281,37 @@ pub struct SimsArgs {
 pub enum SimsCommand {
     /// Try a robot: does it load, what is not honoured, does it stay finite under random action?
     Check(CheckArgs),
+    /// Write pictures of a sim: colours, depth and segmentation, from any camera at any size.
+    Look(LookArgs),
+}
+
+/// `housecat sims look`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat sims look push-t\n  housecat sims look cube --camera front --size 512 --depth --segmentation --steps 30"
+)]
+pub struct LookArgs {
+    /// A sim's name or folder, or a MJCF or URDF file.
+    #[arg(value_name = "SIM")]
+    pub sim: String,
+    /// Cameras, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub camera: Vec<String>,
+    /// Pixels a side.
+    #[arg(long, default_value_t = 512, value_name = "PIXELS")]
+    pub size: usize,
+    /// Also the depth, as grey: white is nearest.
+    #[arg(long)]
+    pub depth: bool,
+    /// Also which shape is where, a colour each.
+    #[arg(long)]
+    pub segmentation: bool,
+    /// Acts at random for so many control steps first.
+    #[arg(long, default_value_t = 0)]
+    pub steps: usize,
+    /// Folder for the pictures.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub out: PathBuf,
 }
 
 /// `housecat sims check`

@@ -44,6 +44,15 @@ impl DepthImage {
         self.metres[y * self.width + x]
     }
 
+    /// The nearest and the farthest distance of what is seen, metres; `None` if nothing is.
+    pub fn range(&self) -> Option<[f32; 2]> {
+        let seen = self.metres.iter().filter(|metres| metres.is_finite());
+        seen.fold(None, |range, &metres| {
+            let [near, far] = range.unwrap_or([metres; 2]);
+            Some([near.min(metres), far.max(metres)])
+        })
+    }
+
     /// A picture to look at: white at `near` metres and nearer, evenly darker up to black at `far`
     /// and beyond.
     pub fn to_grey(&self, near: f32, far: f32) -> Image {

@@ -142,8 +142,8 @@ fn a_thrown_body_tumbles_and_keeps_its_momentum() {
     run(&model, &mut state, 1.0);
     assert!((momentum(&state) - before).norm() < 1e-5, "{} {before}", momentum(&state));
     let want = [1.0, 0.0, 5.0 + 2.0 - 0.5 * 9.81];
-    for k in 0..3 {
-        assert!((state.position[k] - want[k]).abs() < 1e-9, "{:?}", state.position);
+    for (got, want) in state.position.iter().zip(want) {
+        assert!((got - want).abs() < 1e-9, "{:?}", state.position);
     }
 }
 

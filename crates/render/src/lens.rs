@@ -41,7 +41,7 @@ impl Lens {
             if !(camera.fovy > 0.0 && camera.fovy < std::f32::consts::PI) {
                 return bad("a field of view must lie between 0 and pi radians");
             }
-            2.0 * (0.5 * camera.fovy).tan()
+            2.0 * libm::tanf(0.5 * camera.fovy)
         };
         Ok(Self {
             width: width as f32,

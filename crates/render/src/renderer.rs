@@ -88,7 +88,7 @@ impl Renderer {
     }
 
     /// Measures how far away things are: at the middle of each pixel, along the camera's axis.
-    /// For the rest see [`Renderer::render`]. It takes a fraction of the time of a picture.
+    /// For the rest see [`Renderer::render`].
     pub fn depth(&mut self, poses: &[Pose], out: &mut DepthImage) {
         (out.width, out.height) = (self.width, self.height);
         out.metres.resize(self.width * self.height, f32::INFINITY);
@@ -96,7 +96,7 @@ impl Renderer {
     }
 
     /// Finds which shape is seen at the middle of each pixel. For the rest see
-    /// [`Renderer::render`]. It takes a fraction of the time of a picture.
+    /// [`Renderer::render`].
     pub fn segmentation(&mut self, poses: &[Pose], out: &mut SegmentationImage) {
         (out.width, out.height) = (self.width, self.height);
         out.shapes.resize(self.width * self.height, SegmentationImage::NOTHING);

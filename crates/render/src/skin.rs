@@ -1,6 +1,6 @@
 //! Textures on shapes.
 //!
-//! A sample takes the nearest pixel of the texture, of the size that the samples around it deserve:
+//! A sample takes the nearest pixel of the texture, at a resolution that its distance deserves:
 //! a texture is kept at its own resolution, at half of it, a quarter, ..., each averaged exactly
 //! from the one before (Williams, "Pyramidal parametrics", 1983). So a floor fades to its mean colour
 //! towards the horizon instead of flickering, and near edges stay sharp.
@@ -223,15 +223,15 @@ impl Skin {
         let level = levels[level.min(levels.len() - 1)];
         let (columns, rows) = (level.columns as i32, level.rows as i32);
         let mut indices = [0; LANES];
-        for i in 0..LANES {
+        for (i, index) in indices.iter_mut().enumerate() {
             let column = ((places.u[i] * columns as f32) as i32).min(columns - 1);
             let row = ((places.v[i] * rows as f32) as i32).min(rows - 1);
-            indices[i] = (places.face[i] * rows + row) * columns + column;
+            *index = (places.face[i] * rows + row) * columns + column;
         }
         let faces = &texels[level.start..];
         let mut found = [0; LANES];
-        for i in 0..LANES {
-            found[i] = faces[indices[i] as usize];
+        for (texel, index) in found.iter_mut().zip(indices) {
+            *texel = faces[index as usize];
         }
         found
     }

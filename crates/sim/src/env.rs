@@ -5,8 +5,9 @@ use crate::task::{Judge, reward};
 use crate::world::World;
 use crate::{SimError, ViewOptions};
 use housecat_core::{
-    ActionSpace, Env, EnvError, GoalError, Image, Observation, ObservationSpace, Pose,
-    ResetOptions, Scene, Seed, Snapshot, Spaces, State, TaskKind, Transition,
+    ActionSpace, DepthImage, Env, EnvError, GoalError, Image, ImageSpec, Observation,
+    ObservationSpace, Pose, ResetOptions, Scene, Seed, SegmentationImage, Snapshot, Spaces, State,
+    TaskKind, Transition,
 };
 use housecat_physics::Workspace;
 use housecat_render::Renderer;
@@ -23,6 +24,17 @@ pub struct SimEnv {
     /// Buffers that every step reuses.
     actions: Vec<f32>,
     poses: Vec<Pose>,
+}
+
+/// What a camera sees now, three ways.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// The picture.
+    pub rgb: Image,
+    /// How far everything is along the camera's axis, m.
+    pub depth: DepthImage,
+    /// Which shape of [`Env::scene`] is where.
+    pub segmentation: SegmentationImage,
 }
 
 /// All that a snapshot holds.
@@ -78,6 +90,25 @@ impl SimEnv {
         };
         env.begin();
         Ok(env)
+    }
+
+    /// Looks once through any camera, at any size from 1 to the renderer's limit; the observation is not touched.
+    ///
+    /// # Errors
+    /// An unknown camera, or a size that the renderer refuses.
+    pub fn look(&self, image: &ImageSpec) -> Result<Look, SimError> {
+        let inner = &self.inner;
+        let camera = inner.camera("image", &image.camera)?;
+        let fixed = vec![false; inner.scene.bodies.len()];
+        let mut renderer =
+            Renderer::new(&inner.scene, &fixed, camera, image.width, image.height)
+                .map_err(|source| SimError::Render { sim: inner.name.clone(), source })?;
+        let poses = self.poses();
+        let mut look = Look::default();
+        renderer.render(&poses, &mut look.rgb);
+        renderer.depth(&poses, &mut look.depth);
+        renderer.segmentation(&poses, &mut look.segmentation);
+        Ok(look)
     }
 
     /// Starts judging the world as it is, for the sim's fixed goal if it has one.

@@ -23,7 +23,7 @@ mod start;
 mod task;
 mod world;
 
-pub use env::SimEnv;
+pub use env::{Look, SimEnv};
 pub use error::SimError;
 pub use scripted::Scripted;
 pub use sim::{Coordinate, Sim, ViewOptions, find_sims, load_model};

@@ -336,7 +336,7 @@ impl Factor {
         let [low, high] = self.bounds;
         let outside = (low - value).max(value - high).max(0.0) / self.margin;
         match self.shape {
-            Sigmoid::Gaussian => (outside * outside * self.value_at_margin.ln()).exp(),
+            Sigmoid::Gaussian => libm::exp(outside * outside * libm::log(self.value_at_margin)),
             Sigmoid::Linear => (1.0 - outside * (1.0 - self.value_at_margin)).max(0.0),
             Sigmoid::Quadratic => (1.0 - outside * outside * (1.0 - self.value_at_margin)).max(0.0),
         }

@@ -63,7 +63,6 @@ pub(crate) struct Machine {
     pub site_names: Vec<String>,
     /// The body and the pose in its frame of each site.
     pub sites: Vec<(usize, Frame)>,
-    pub tendon_names: Vec<String>,
     /// The world as the scene file has it.
     pub pristine: World,
 }

@@ -1,18 +1,21 @@
 //! `housecat sims`: what there is to act in.
 
-use crate::args::{CheckArgs, SimsArgs, SimsCommand};
+use crate::args::{CheckArgs, LookArgs, SimsArgs, SimsCommand};
 use crate::console::{Progress, table};
 use crate::session::Session;
 use crate::sims;
-use anyhow::bail;
-use housecat_core::{Env as _, EnvError, ResetOptions, Seed};
+use anyhow::{Context as _, bail};
+use housecat_core::{Env as _, EnvError, ImageSpec, ResetOptions, Seed};
 use housecat_sim::{Sim, ViewOptions};
+use housecat_view::png_bytes;
 use serde_json::{Value, json};
 
 /// The command.
 pub fn run(session: &Session, args: &SimsArgs) -> anyhow::Result<()> {
-    if let Some(SimsCommand::Check(args)) = &args.command {
-        return check(session, args);
+    match &args.command {
+        Some(SimsCommand::Check(args)) => return check(session, args),
+        Some(SimsCommand::Look(args)) => return look(session, args),
+        None => {}
     }
     if let Some(name) = &args.sim {
         let sim = sims::load(name)?;
@@ -99,6 +102,46 @@ fn check(session: &Session, args: &CheckArgs) -> anyhow::Result<()> {
         None => Ok(()),
         Some(what) => bail!("{what}"),
     }
+}
+
+/// Writes pictures of a sim.
+fn look(session: &Session, args: &LookArgs) -> anyhow::Result<()> {
+    let sim = sims::load(&args.sim)?;
+    let seed = Seed::new(session.common.seed.unwrap_or(0));
+    let mut env = sim.env(&ViewOptions::default())?;
+    env.reset(seed, &ResetOptions::default())?;
+    let mut rng = seed.child("actor", 0).rng();
+    for _ in 0..args.steps {
+        let action: Vec<f32> =
+            (0..env.spaces().action.dim()).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        env.advance(&action)?;
+    }
+    let all = sim.scene().cameras.iter().map(|camera| camera.name.clone());
+    let cameras = if args.camera.is_empty() { all.collect() } else { args.camera.clone() };
+    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let mut written = Vec::new();
+    for camera in cameras {
+        let spec = ImageSpec { camera: camera.clone(), width: args.size, height: args.size };
+        let look = env.look(&spec)?;
+        let [near, far] = look.depth.range().unwrap_or([0.0, 1.0]);
+        let mut pictures = vec![("rgb", look.rgb)];
+        if args.depth {
+            pictures.push(("depth", look.depth.to_grey(near, far)));
+        }
+        if args.segmentation {
+            pictures.push(("segmentation", look.segmentation.to_colors()));
+        }
+        for (kind, picture) in pictures {
+            let path = args.out.join(format!("{}-{camera}-{kind}.png", sim.name()));
+            std::fs::write(&path, png_bytes(&picture)?)
+                .with_context(|| path.display().to_string())?;
+            written.push(
+                json!({ "file": path, "camera": camera, "kind": kind, "near": near, "far": far }),
+            );
+        }
+    }
+    let text: String = written.iter().map(|entry| format!("{}\n", plain(&entry["file"]))).collect();
+    session.result(&Value::Array(written), &text)
 }
 
 /// Acts at random for some simulated seconds. Returns how long that was, and what broke.

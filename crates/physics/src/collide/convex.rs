@@ -1,12 +1,27 @@
 //! Everything that has no closed form, by parry's contact manifolds.
 
 use super::Found;
-use crate::{Geom, PhysicsError, Pose, Shape, Vec3};
+use crate::{Geom, Mesh, PhysicsError, Pose, Shape, Vec3};
 use rapier3d::math::{Pose as Pose32, Rotation, Vector};
 use rapier3d::parry::query::{ContactManifold, DefaultQueryDispatcher, PersistentQueryDispatcher};
+use rapier3d::parry::transformation::try_convex_hull;
 use rapier3d::prelude::SharedShape;
 use std::f32::consts::FRAC_PI_2;
 use std::f64::consts::PI;
+
+impl Mesh {
+    /// The convex hull of points; `None` if they lie in a plane, are fewer than four or not finite.
+    pub fn hull(points: &[[f64; 3]]) -> Option<Self> {
+        let single = |p: &[f64; 3]| Vector::new(p[0] as f32, p[1] as f32, p[2] as f32);
+        let points: Vec<_> = points.iter().map(single).collect();
+        if points.len() < 4 || !points.iter().all(|point| point.is_finite()) {
+            return None;
+        }
+        let (vertices, triangles) = try_convex_hull(&points).ok()?;
+        let vertices = vertices.iter().map(|p| [p.x, p.y, p.z].map(f64::from)).collect();
+        Some(Self { vertices, triangles })
+    }
+}
 
 /// Rings of the polyhedron that stands for an ellipsoid.
 const RINGS: usize = 12;

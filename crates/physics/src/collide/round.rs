@@ -163,28 +163,20 @@ pub(super) fn capsule_box(
         sphere_box(capsule.translation.vector + axis * t, radius, pose, half, found);
     };
     ball(nearest, found);
-    // Further points keep a capsule that lies on a face from rocking: the ends of its way over that face.
+    // A second point keeps a capsule that lies on a face or an edge from rocking: the end, farthest from the first,
+    // of its way above that face or edge.
     let at = centre + along * nearest;
-    let face =
-        (1..3).fold(
-            0,
-            |best, k| {
-                if at[k].abs() - half[k] > at[best].abs() - half[best] { k } else { best }
-            },
-        );
+    let face = (1..3).fold(0, |best, k| {
+        if at[k].abs() - half[k] > at[best].abs() - half[best] { k } else { best }
+    });
     let (mut from, mut to) = (-half_length, half_length);
-    for k in (0..3).filter(|&k| k != face) {
-        if along[k].abs() > 1e-12 {
-            let [a, b] = [-half[k], half[k]].map(|side| (side - centre[k]) / along[k]);
-            from = from.max(a.min(b));
-            to = to.min(a.max(b));
-        } else if centre[k].abs() > half[k] {
-            return;
-        }
+    for k in (0..3).filter(|&k| k != face && at[k].abs() <= half[k] && along[k].abs() > 1e-12) {
+        let [a, b] = [-half[k], half[k]].map(|side| (side - centre[k]) / along[k]);
+        from = from.max(a.min(b));
+        to = to.min(a.max(b));
     }
-    for end in [from, to] {
-        if from <= to && (end - nearest).abs() > 1e-3 * half_length {
-            ball(end, found);
-        }
+    let far = if nearest - from > to - nearest { from } else { to };
+    if from <= to && (far - nearest).abs() > 1e-3 * half_length {
+        ball(far, found);
     }
 }

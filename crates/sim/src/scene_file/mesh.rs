@@ -3,8 +3,6 @@
 use super::xml::Place;
 use crate::SimError;
 use housecat_physics::Mesh;
-use rapier3d::math::Vector;
-use rapier3d::parry::transformation::try_convex_hull;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -51,15 +49,8 @@ pub(super) fn checked(mesh: Mesh) -> Result<Mesh, String> {
 
 /// The convex hull of points.
 pub(super) fn hull(points: &[[f64; 3]]) -> Result<Mesh, String> {
-    let single = |p: &[f64; 3]| Vector::new(p[0] as f32, p[1] as f32, p[2] as f32);
-    let points: Vec<_> = points.iter().map(single).collect();
-    let wrong = || "needs at least four vertices that do not lie in a plane".to_owned();
-    if points.len() < 4 || !points.iter().all(|point| point.is_finite()) {
-        return Err(wrong());
-    }
-    let (vertices, triangles) = try_convex_hull(&points).map_err(|_| wrong())?;
-    let vertices = vertices.iter().map(|p| [p.x, p.y, p.z].map(f64::from)).collect();
-    Ok(Mesh { vertices, triangles })
+    Mesh::hull(points)
+        .ok_or_else(|| "needs at least four vertices that do not lie in a plane".to_owned())
 }
 
 /// Joins equal corners, which STL repeats for every triangle.
