@@ -16,6 +16,7 @@ fn every_command_has_help() {
         ("bench", "Measure this machine's throughput"),
         ("view", "Examples:"),
         ("sims", "List the sims"),
+        ("simulate", "Examples:"),
         ("inspect", "Say what a run, a checkpoint or a dataset holds"),
         ("verify", "Check every byte of a dataset"),
         ("repair", "Seal an interrupted dataset"),

@@ -7,5 +7,6 @@ mod help;
 mod interruption;
 mod json;
 mod main_job;
+mod robots;
 mod sims;
 mod support;

@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow, bail};
 use housecat_agent::{EvalConfig, Search};
 use housecat_core::ImageSpec;
 use housecat_model::{ModelConfig, ModelInput, TrainConfig};
+use housecat_sim::Sim;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -76,24 +77,26 @@ pub struct RunConfig {
     pub eval: EvalConfig,
 }
 
+/// The recipe for a scene file that has none of its own.
+const BARE_RECIPE: &str = include_str!("bare.toml");
+
 impl RunConfig {
-    /// A sim's recipe with overrides.
+    /// A sim's recipe with overrides, for a run that calls the sim `name`.
     ///
     /// # Errors
     /// Names the file or flag, the key, and the fix.
-    pub fn load(
-        folder: &Path,
-        sim: &str,
-        seed: Option<u64>,
-        set: &[String],
-    ) -> anyhow::Result<Self> {
-        let path = folder.join("train.toml");
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: a sim needs this file to be trained; copy one from another sim",
-                path.display()
-            )
-        })?;
+    pub fn load(sim: &Sim, name: &str, seed: Option<u64>, set: &[String]) -> anyhow::Result<Self> {
+        let path = sim.folder().join("train.toml");
+        let text = if sim.is_bare() {
+            BARE_RECIPE.to_owned()
+        } else {
+            std::fs::read_to_string(&path).with_context(|| {
+                format!(
+                    "{}: a sim needs this file to be trained; copy one from another sim",
+                    path.display()
+                )
+            })?
+        };
         let mut table: Table = toml::from_str(&text)
             .with_context(|| format!("{} is not valid TOML", path.display()))?;
         for key in ["sim", "seed"] {
@@ -104,7 +107,7 @@ impl RunConfig {
                 );
             }
         }
-        table.insert("sim".into(), Value::String(sim.to_owned()));
+        table.insert("sim".into(), Value::String(name.to_owned()));
         let seed = seed.unwrap_or(0);
         let stored = i64::try_from(seed).with_context(|| {
             format!("--seed {seed}: config.toml holds numbers up to {}", i64::MAX)

@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub name: String,
     folder: PathBuf,
     description: String,
+    bare: bool,
     notices: Vec<String>,
     image: ImageSpec,
     pub time: Time,
@@ -155,6 +156,7 @@ impl Sim {
             name,
             folder: folder.to_owned(),
             description: spec.description,
+            bare: path == scene_path,
             notices,
             image: ImageSpec {
                 camera: spec.observation.camera,
@@ -212,6 +214,11 @@ impl Sim {
     /// What the scene file says that has no effect here, one warning each.
     pub fn notices(&self) -> &[String] {
         &self.0.notices
+    }
+
+    /// Whether it is a bare scene file, without a `sim.toml`.
+    pub fn is_bare(&self) -> bool {
+        self.0.bare
     }
 
     /// The compiled physics.

@@ -199,8 +199,7 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
 
 /// Windows a second of the sim's own recipe, on all threads.
 fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate> {
-    let mut config =
-        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let mut config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
     config.collect.episodes = config.collect.episodes.min(40);
     let folder = std::env::temp_dir().join(format!("housecat-bench-{}", std::process::id()));
     let run = RunDir::new(&folder);
@@ -230,8 +229,7 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
 fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
     use housecat_agent::LatentObjective;
     use housecat_model::{ModelInput, ModelSpec, WorldModel};
-    let config =
-        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
     let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
     let spec = ModelSpec {
         format: ModelSpec::FORMAT,

@@ -24,8 +24,7 @@ use std::time::Instant;
 pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let sim = sims::load(&args.sim.sim)?;
-    let mut config =
-        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let mut config = RunConfig::load(&sim, sim.name(), session.common.seed, &session.common.set)?;
     config.collect.episodes = args.episodes.unwrap_or(config.collect.episodes);
     config.collect.steps = args.steps.unwrap_or(config.collect.steps);
     if config.collect.episodes == 0 || config.collect.steps == 0 {

@@ -19,9 +19,9 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let started = Instant::now();
     let sim = sims::load(&args.sim.sim)?;
-    let named_by_path = args.sim.sim.contains('/');
+    let named_by_path = args.sim.sim.contains('/') || sim.is_bare();
     let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
-    let config = RunConfig::load(sim.folder(), name, session.common.seed, &session.common.set)?;
+    let config = RunConfig::load(&sim, name, session.common.seed, &session.common.set)?;
     let run = RunDir::new(args.out.join(sim.name()).join(&args.name));
     // Before anything is written: a sim may lack the scripted policy that the mix names.
     Beginner::new(&sim, &config, Collectors::Mix(config.collect.mix.clone()))?;

@@ -26,8 +26,7 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
     let dataset = Dataset::open(&args.dataset)?;
     let sim = sims::load(&dataset.features().sim)
         .with_context(|| format!("{} was recorded on this sim", args.dataset.display()))?;
-    let config =
-        RunConfig::load(sim.folder(), sim.name(), session.common.seed, &session.common.set)?;
+    let config = RunConfig::load(&sim, sim.name(), session.common.seed, &session.common.set)?;
     let run = RunDir::new(&args.out);
     check_dataset(&dataset, &sim)?;
     prepare(session, &run, &config)?;

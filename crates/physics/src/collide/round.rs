@@ -166,9 +166,13 @@ pub(super) fn capsule_box(
     // A second point keeps a capsule that lies on a face or an edge from rocking: the end, farthest from the first,
     // of its way above that face or edge.
     let at = centre + along * nearest;
-    let face = (1..3).fold(0, |best, k| {
-        if at[k].abs() - half[k] > at[best].abs() - half[best] { k } else { best }
-    });
+    let face =
+        (1..3).fold(
+            0,
+            |best, k| {
+                if at[k].abs() - half[k] > at[best].abs() - half[best] { k } else { best }
+            },
+        );
     let (mut from, mut to) = (-half_length, half_length);
     for k in (0..3).filter(|&k| k != face && at[k].abs() <= half[k] && along[k].abs() > 1e-12) {
         let [a, b] = [-half[k], half[k]].map(|side| (side - centre[k]) / along[k]);
