@@ -88,6 +88,7 @@ pub(crate) fn spec(file: &SceneFile) -> Spec {
     let camera = file.scene.cameras.first().map_or_else(String::new, |camera| camera.name.clone());
     Spec {
         description: "A scene without a sim.toml: every joint is its goal".to_owned(),
+        bare: true,
         scene: None,
         base: Base::Fixed,
         observation: Observation { camera, width: 64, height: 64, state: privileged.clone() },

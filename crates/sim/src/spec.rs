@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 pub(crate) struct Spec {
     /// One line for people.
     pub description: String,
+    /// Whether it was made up for a bare scene file, which may have nothing that moves.
+    #[serde(skip)]
+    pub bare: bool,
     /// The scene file, if it is not `scene.xml`: MJCF or URDF.
     pub scene: Option<String>,
     /// Whether the base of a URDF robot is fixed to the world.

@@ -208,7 +208,7 @@ impl Task {
         for factor in &spec.reward {
             reward.push(Factor::new(factor, names)?);
         }
-        if terms.is_empty() && reward.is_empty() {
+        if terms.is_empty() && reward.is_empty() && !spec.bare {
             return names.wrong("goal", "is missing; a sim has a [[goal]] or a [[reward]]");
         }
         Ok(Self { terms, moderate, strict, opposite, reward })

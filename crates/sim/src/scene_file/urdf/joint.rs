@@ -26,6 +26,8 @@ pub(super) struct Hinged {
     driven: bool,
     /// Greatest force or torque.
     effort: Option<f64>,
+    /// Greatest speed, m/s or rad/s.
+    speed: Option<f64>,
     mimic: Option<Mimic>,
 }
 
@@ -105,7 +107,7 @@ pub(super) fn read(
             Some(None) if axisless => Vec3::x(),
             Some(None) => return Err(a.wrong("has an <axis> of length 0")),
         };
-        let (range, effort) = limit(element, kind, &name, context)?;
+        let Limit { range, effort, speed } = limit(element, kind, &name, context)?;
         let dynamics = context.child(element, "dynamics", |a| {
             Ok((a.positive("damping")?.unwrap_or(0.0), a.positive("friction")?.unwrap_or(0.0)))
         })?;
@@ -142,7 +144,7 @@ pub(super) fn read(
         })?;
         let pose = context.origin(element)?;
         let place = element.place.clone();
-        Ok(Hinged { name, parent, child, place, pose, joints, driven, effort, mimic })
+        Ok(Hinged { name, parent, child, place, pose, joints, driven, effort, speed, mimic })
     })
 }
 
@@ -160,20 +162,27 @@ fn link(
     found.ok_or_else(|| element.place.wrong(format!("a <joint> needs a <{tag}>")))
 }
 
-/// The range of the coordinate, and the greatest force.
-fn limit(
-    element: &Element,
-    kind: Kind,
-    name: &str,
-    context: &Context,
-) -> Result<(Option<[f64; 2]>, Option<f64>), SimError> {
+/// What a joint may do at most.
+#[derive(Default)]
+struct Limit {
+    range: Option<[f64; 2]>,
+    effort: Option<f64>,
+    speed: Option<f64>,
+}
+
+/// The range of the coordinate, the greatest force and the greatest speed.
+fn limit(element: &Element, kind: Kind, name: &str, context: &Context) -> Result<Limit, SimError> {
     let found = context.child(element, "limit", |a| {
         let lower = a.number("lower")?.unwrap_or(0.0);
         let upper = a.number("upper")?.unwrap_or(0.0);
-        let effort = a.number("effort")?.filter(|&effort| effort > 0.0);
-        Ok(([lower, upper], effort))
+        Ok(Limit {
+            range: Some([lower, upper]),
+            effort: a.number("effort")?.filter(|&effort| effort > 0.0),
+            speed: a.number("velocity")?.filter(|&speed| speed > 0.0),
+        })
     })?;
-    let (range, effort) = found.unwrap_or_default();
+    let Limit { range, effort, speed } = found.unwrap_or_default();
+    let range = range.unwrap_or([0.0; 2]);
     // A continuous joint has no limits, but some files give it one all the same.
     let limited = matches!(kind, Kind::Revolute | Kind::Prismatic);
     if limited && range[0] >= range[1] {
@@ -182,7 +191,8 @@ fn limit(
         ));
     }
     let scalar = limited || kind == Kind::Continuous;
-    Ok((Some(range).filter(|[lower, upper]| scalar && lower < upper), effort))
+    let range = Some(range).filter(|[lower, upper]| scalar && lower < upper);
+    Ok(Limit { range, effort, speed })
 }
 
 /// Adds a motor for every joint that has one axis and follows no other, and ties those that do.
@@ -213,6 +223,8 @@ pub(super) fn drive(
             ));
         }
         let effort = joint.effort.unwrap_or(1.0);
+        // As an electric motor: the faster it turns, the less it pushes, and at its greatest speed nothing.
+        let brake = joint.speed.map_or(0.0, |speed| effort / speed);
         description.actuators.push(Actuator {
             name: name.clone(),
             target: Target::Joint(follower),
@@ -221,7 +233,7 @@ pub(super) fn drive(
             force: None,
             activation: None,
             gain: Gain::Fixed(1.0),
-            bias: [0.0; 3],
+            bias: [0.0, 0.0, -brake],
             dynamics: Activation::None,
         });
     }

@@ -16,7 +16,9 @@ use super::xml::{Attributes, Element};
 use super::{BACKGROUND, SceneFile};
 use crate::SimError;
 use housecat_core::Scene;
-use housecat_physics::{Body, Description, Inertia, JointKind, Mat3, Options, Pose, Vec3};
+use housecat_physics::{
+    Body, Description, Inertia, Integrator, JointKind, Mat3, Options, Pose, Vec3,
+};
 use joint::Hinged;
 use link::Link;
 use std::path::Path;
@@ -184,7 +186,8 @@ fn assemble(
         ));
     }
     let mut description = Description {
-        options: Options::default(),
+        // The motors' brakes are stiff against light links.
+        options: Options { integrator: Integrator::ImplicitFast, ..Options::default() },
         bodies,
         sites: Vec::new(),
         tendons: Vec::new(),
