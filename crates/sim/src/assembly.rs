@@ -28,6 +28,7 @@ pub(crate) fn machine(
         drives: drives.collect(),
         body_names: description.bodies.iter().map(|body| body.name.clone()).collect(),
         site_names: description.sites.iter().map(|site| site.name.clone()).collect(),
+        tendon_names: description.tendons.iter().map(|tendon| tendon.name.clone()).collect(),
         sites: description.sites.iter().map(|site| (site.body, site.pose)).collect(),
         pristine: crate::world::World::at(model.initial().clone()),
         model,

@@ -61,6 +61,7 @@ pub(crate) struct Machine {
     pub drives: Vec<Drive>,
     pub body_names: Vec<String>,
     pub site_names: Vec<String>,
+    pub tendon_names: Vec<String>,
     /// The body and the pose in its frame of each site.
     pub sites: Vec<(usize, Frame)>,
     /// The world as the scene file has it.

@@ -185,7 +185,7 @@ fn the_string_holds_the_ball_and_the_cup_catches_it() {
             "ball_x = { position = [[-0.2, 0.2]] }",
             "ball_x = { position = [[0.0, 0.0]] }",
         )
-        .replace("ball_z = { position = [[0.2, 0.5]] }", "ball_z = { position = [[0.36, 0.36]] }")
+        .replace("ball_z = { position = [[0.1, 0.25]] }", "ball_z = { position = [[0.36, 0.36]] }")
     };
     let (_folder, sim) = altered("ball-in-cup", same, inside);
     let mut env = sim.unwrap().env(&ViewOptions::default()).unwrap();
