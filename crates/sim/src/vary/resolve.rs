@@ -210,7 +210,7 @@ impl Table<'_> {
         }
         for (channel, (key, range)) in ["r", "g", "b"].into_iter().zip(ranges).enumerate() {
             let change = Change::Colour { shapes: shapes.clone(), channel };
-            self.number("colour", key, f64::from(first[channel]), range, COLOUR, change)?;
+            self.number("colour", key, written(first[channel]), range, COLOUR, change)?;
         }
         Ok(())
     }
@@ -346,6 +346,11 @@ impl Table<'_> {
             |name: &String| self.names.find(&self.field("bodies"), "body", name, known.clone());
         list.iter().map(find).collect()
     }
+}
+
+/// A number of single precision as it was written: 0.1 stays 0.1.
+fn written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// The textures that need no file.
