@@ -11,6 +11,10 @@ use housecat_physics::{Shape, Vec3};
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
+/// What a number changes about a camera.
+type Part = fn(f64) -> View;
+/// Makes a texture of a name.
+type Weave = fn(&str) -> Texture;
 /// Ends between which any declared range must lie.
 type Bounds = [f64; 2];
 
@@ -77,7 +81,7 @@ impl Table<'_> {
             Vary::Camera { camera, x, y, z, yaw, pitch, roll, fovy } => {
                 let known = self.file.scene.cameras.iter().map(|camera| camera.name.as_str());
                 let camera = self.names.find(&self.field("camera"), "camera", camera, known)?;
-                let parts: [(_, &Range, _, _, fn(f64) -> View); 7] = [
+                let parts: [(_, &Range, _, _, Part); 7] = [
                     ("x", x, 0.0, ANY, |d| View::Shift([d, 0.0, 0.0])),
                     ("y", y, 0.0, ANY, |d| View::Shift([0.0, d, 0.0])),
                     ("z", z, 0.0, ANY, |d| View::Shift([0.0, 0.0, d])),
@@ -354,7 +358,7 @@ fn written(value: f32) -> f64 {
 }
 
 /// The textures that need no file.
-const BUILTIN: [(&str, fn(&str) -> Texture); 3] = [
+const BUILTIN: [(&str, Weave); 3] = [
     ("checker", |name| Texture::checker(name, TextureKind::Sheet, LIGHT, DARK, 64, 64)),
     ("gradient", |name| Texture::gradient(name, TextureKind::Sheet, LIGHT, DARK, 64, 64)),
     ("dots", |name| {
