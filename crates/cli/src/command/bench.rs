@@ -173,16 +173,16 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
         }
         state.is_sane()
     };
-    let mut works = vec![work; threads];
     let rounds = measure(budget, || {
         let sane = std::thread::scope(|scope| {
-            let workers: Vec<_> = works
-                .iter_mut()
-                .enumerate()
-                .map(|(thread, work)| {
+            let workers: Vec<_> = (0..threads)
+                .map(|thread| {
                     let trajectory = &trajectory;
+                    // Each thread makes its own workspace, so that no two share a cache line.
                     scope.spawn(move || {
-                        (thread..TRAJECTORIES).step_by(threads).all(|index| trajectory(index, work))
+                        let mut work = Workspace::new(model);
+                        let own = (thread..TRAJECTORIES).step_by(threads);
+                        own.fold(true, |sane, index| trajectory(index, &mut work) && sane)
                     })
                 })
                 .collect();
