@@ -94,7 +94,7 @@ fn sims_with_mistakes_are_refused_by_file_and_field() {
             "scene.xml",
             "<actuator>",
             "<tendon><spatial/></tendon><actuator>",
-            &["scene.xml", "tendon"],
+            &["scene.xml", "<spatial>"],
         ),
         ("scene.xml", "joint=\"x\"", "joint=\"nowhere\"", &["scene.xml", "nowhere"]),
     ];

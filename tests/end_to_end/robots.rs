@@ -38,9 +38,7 @@ fn place() -> Place {
 #[test]
 fn a_robot_is_checked_and_what_it_loses_is_said() {
     let place = place();
-    for (file, joints, notice) in
-        [("pendulum.xml", 1, "sensor"), ("arm.urdf", 1, "the base is fixed")]
-    {
+    for (file, joints, notice) in [("pendulum.xml", 1, "sensor"), ("arm.urdf", 1, "camera")] {
         let check = place.run(&["sims", "check", file, "--seconds", "2", "--json"]).ok().json();
         assert_eq!(check["loads"], true);
         assert_eq!(check["finite"], true);
@@ -125,4 +123,48 @@ fn a_sim_is_looked_at_in_colour_depth_and_segments() {
         assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 300);
     }
     place.run(&["sims", "look", "push-t", "--camera", "back"]).fails(1, &["back", "top"]);
+}
+
+#[test]
+fn variations_are_drawn_recorded_and_judged_by_factor() {
+    let place = Place::new();
+    let shown = place.run(&["sims", "push-t"]).ok().stdout;
+    assert!(shown.contains("light.intensity"), "{shown}");
+    let vary = ["--vary", "light.intensity=0.4..0.9", "--vary", "start"];
+    let collect = ["collect", "push-t", "--episodes", "4", "--out", "data"];
+    place.run(&[&collect[..], &vary].concat()).ok();
+    let drawn = fs::read_to_string(place.path("data/meta/variations.json")).unwrap();
+    assert!(drawn.contains("light.intensity") && drawn.contains("start"), "{drawn}");
+    place
+        .run(&["train", "data", "--out", "model", "--set=train.steps=2", "--set=train.batch=8"])
+        .ok();
+    let args = [
+        "eval",
+        "model",
+        "--pairs",
+        "3",
+        "--seeds",
+        "0",
+        "--set=planner.iterations=1",
+        "--set=oracle.samples=16",
+        "--json",
+    ];
+    let report = place.run(&[&args[..], &vary].concat()).ok().json();
+    let text = report.to_string();
+    assert!(text.contains("success_by_factor") && text.contains("light.intensity"), "{text}");
+    place
+        .run(&[
+            "collect",
+            "push-t",
+            "--episodes",
+            "1",
+            "--out",
+            "x",
+            "--vary",
+            "light.intensity=3.0",
+        ])
+        .fails(1, &["light.intensity"]);
+    place
+        .run(&["collect", "push-t", "--episodes", "1", "--out", "x", "--vary", "wind"])
+        .fails(1, &["wind", "light"]);
 }
