@@ -71,7 +71,9 @@ pub fn violations(files: &[Tracked]) -> Vec<String> {
     }
 
     let in_sims = || files.iter().filter_map(|(path, _)| path.strip_prefix("sims/")).map(first);
-    let sims: BTreeSet<&str> = in_sims().map(|(sim, _)| sim).collect();
+    // What lies beside the folders (their README) is no sim.
+    let sims: BTreeSet<&str> =
+        in_sims().filter(|(_, rest)| rest.is_some()).map(|(sim, _)| sim).collect();
     for sim in sims {
         let has = |name: &str| in_sims().any(|(of, rest)| of == sim && rest == Some(name));
         for name in SIM.iter().filter(|name| !has(name)) {
