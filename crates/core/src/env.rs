@@ -138,9 +138,9 @@ pub enum EnvError {
         /// Components expected.
         want: usize,
     },
-    /// The physics produced a value that is not finite.
+    /// The physics produced a value that is not finite, or too large for a world.
     #[error(
-        "the world of `{sim}` exploded at step {step}: {what} is not finite; lower the physics time step \
+        "the world of `{sim}` exploded at step {step}: {what} is not finite or beyond 1e10; lower the physics time step \
          or the actuator gains in sim.toml"
     )]
     NotFinite {

@@ -21,8 +21,6 @@ pub(crate) struct Solver {
     rate: Vec<f64>,
     force: Vec<f64>,
     active: Vec<bool>,
-    /// Iterations of the last solve.
-    pub iterations: usize,
 }
 
 impl Solver {
@@ -38,7 +36,6 @@ impl Solver {
             rate: Vec::new(),
             force: Vec::new(),
             active: Vec::new(),
-            iterations: 0,
         }
     }
 }
@@ -67,7 +64,6 @@ impl Model {
         work.constraint_force.fill(0.0);
         if work.rows.len() == 0 {
             work.acceleration.copy_from_slice(&work.smooth);
-            work.solver.iterations = 0;
             return;
         }
         let rows = std::mem::take(&mut work.rows);
@@ -85,8 +81,7 @@ impl Model {
             cost = self.evaluate(&rows, work, &mut solver);
         }
         let scale = 1.0 / (self.mean_inertia * count.max(1) as f64);
-        let mut iterations = 0;
-        while iterations < self.options.iterations {
+        for _ in 0..self.options.iterations {
             self.gradient(&rows, work, &mut solver);
             let norm = solver.gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
             if norm * scale < self.options.tolerance {
@@ -100,7 +95,6 @@ impl Model {
             for (a, s) in work.acceleration.iter_mut().zip(&solver.search) {
                 *a += step * s;
             }
-            iterations += 1;
             let next = self.evaluate(&rows, work, &mut solver);
             let gain = (cost - next) * scale;
             cost = next;
@@ -108,7 +102,6 @@ impl Model {
                 break;
             }
         }
-        solver.iterations = iterations;
         for row in 0..rows.len() {
             let force = solver.force[row];
             if force != 0.0 {

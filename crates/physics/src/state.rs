@@ -49,8 +49,13 @@ impl State {
 
     /// Whether every number of it is finite and of a size that a world can have.
     pub fn is_sane(&self) -> bool {
-        let sane = |values: &[f64]| values.iter().all(|value| value.abs() < 1e10);
+        let sane = |values: &[f64]| values.iter().all(|value| Self::is_sane_number(*value));
         sane(&self.position) && sane(&self.velocity) && sane(&self.activation)
+    }
+
+    /// Whether a coordinate, velocity or activation is finite and below 1e10.
+    pub fn is_sane_number(value: f64) -> bool {
+        value.abs() < 1e10
     }
 
     /// Forgets what the solver would start with, as after a jump.

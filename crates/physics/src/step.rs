@@ -6,15 +6,17 @@ impl Model {
     /// Advances a state by one time step under its controls.
     pub fn step(&self, state: &mut State, work: &mut Workspace) {
         self.forward(state, work);
+        // The next step's solver starts from the accelerations of this one's.
+        state.warm.copy_from_slice(&work.acceleration);
         match self.options.integrator {
             Integrator::Euler => {
                 if self.damped {
-                    self.implicit(state, work, false);
+                    self.implicit(work, false);
                 }
                 self.advance(state, work);
             }
             Integrator::ImplicitFast => {
-                self.implicit(state, work, true);
+                self.implicit(work, true);
                 self.advance(state, work);
             }
             Integrator::RungeKutta4 => self.runge_kutta(state, work),
@@ -40,9 +42,7 @@ impl Model {
 
     /// Replaces the accelerations by those of forces that answer to the velocity at the end of the step:
     /// `(M - h dF/dv) a = F`, F with the constraints' forces.
-    fn implicit(&self, state: &mut State, work: &mut Workspace, actuators: bool) {
-        // The next step's solver starts from the accelerations of this one's.
-        state.warm.copy_from_slice(&work.acceleration);
+    fn implicit(&self, work: &mut Workspace, actuators: bool) {
         let count = self.dofs.len();
         let seconds = self.options.timestep;
         work.implicit.copy_from_slice(&work.mass);
@@ -85,9 +85,6 @@ impl Model {
     /// Semi-implicit Euler: velocities by the accelerations, then positions by the new velocities.
     fn advance(&self, state: &mut State, work: &mut Workspace) {
         let seconds = self.options.timestep;
-        if !(self.options.integrator == Integrator::ImplicitFast || self.damped) {
-            state.warm.copy_from_slice(&work.acceleration);
-        }
         self.activate(&mut state.activation, &work.activation_rate, seconds);
         for (velocity, acceleration) in state.velocity.iter_mut().zip(&work.acceleration) {
             *velocity += seconds * acceleration;
@@ -100,7 +97,6 @@ impl Model {
     fn runge_kutta(&self, state: &mut State, work: &mut Workspace) {
         let seconds = self.options.timestep;
         let start = state.clone();
-        state.warm.copy_from_slice(&work.acceleration);
         let mut velocity = start.velocity.clone();
         let mut acceleration = work.acceleration.clone();
         let mut rates = work.activation_rate.clone();

@@ -171,12 +171,12 @@ impl SimEnv {
     }
 
     fn check_finite(&self) -> Result<(), EnvError> {
-        match self.machine().broken_joint(&self.moment.world) {
+        match self.machine().broken(&self.moment.world) {
             None => Ok(()),
-            Some(joint) => Err(EnvError::NotFinite {
+            Some(what) => Err(EnvError::NotFinite {
                 sim: self.inner.name.clone(),
                 step: self.moment.step,
-                what: format!("the joint `{joint}`"),
+                what,
             }),
         }
     }

@@ -165,12 +165,19 @@ impl Sim {
         find(path, "observation.camera", "camera", &spec.observation.camera, cameras)?;
         let drawn = !spec.goal.is_empty() && spec.goal.iter().all(|goal| goal.target.is_none());
         blueprint.factors = vary::resolve(&spec.vary, &file, drawn, &names)?;
+        let mut notices = file.notices.clone();
+        for actuator in file.description.actuators.iter().filter(|one| one.control.is_none()) {
+            notices.push(format!(
+                "the actuator `{}` has no ctrlrange: its action is its control, from -1 to 1",
+                actuator.name
+            ));
+        }
         let inner = Inner {
             name,
             folder: folder.to_owned(),
             description: spec.description,
             bare: path == scene_path,
-            notices: file.notices,
+            notices,
             image: ImageSpec {
                 camera: spec.observation.camera,
                 width: spec.observation.width,

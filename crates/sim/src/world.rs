@@ -186,17 +186,29 @@ impl Machine {
         self.model.overlaps(&world.state, TOUCH, work)
     }
 
-    /// The first joint whose state is not a number that a world can have.
-    pub(crate) fn broken_joint(&self, world: &World) -> Option<&str> {
+    /// The first part whose state is not a number that a world can have.
+    pub(crate) fn broken(&self, world: &World) -> Option<String> {
         if world.state.is_sane() {
             return None;
         }
-        let broken = |joint: usize| {
-            let (at, rate) = (self.coordinate(world, joint), self.rate(world, joint));
-            !(at.abs() < 1e10 && rate.abs() < 1e10)
+        let state = &world.state;
+        let next = |joint: usize| {
+            let (positions, velocities) = self.model.sizes();
+            if joint + 1 < self.joints.len() {
+                (self.model.position_index(joint + 1), self.model.velocity_index(joint + 1))
+            } else {
+                (positions, velocities)
+            }
         };
-        let joint = (0..self.joints.len()).find(|&joint| broken(joint)).unwrap_or(0);
-        self.joints.get(joint).map(|joint| joint.name.as_str()).or(Some("an activation"))
+        let broken = |joint: usize| {
+            let (position, velocity) = next(joint);
+            let positions = &state.position[self.model.position_index(joint)..position];
+            let velocities = &state.velocity[self.model.velocity_index(joint)..velocity];
+            positions.iter().chain(velocities).any(|value| !State::is_sane_number(*value))
+        };
+        let joint = (0..self.joints.len()).find(|&joint| broken(joint));
+        let named = |joint: usize| format!("the joint `{}`", self.joints[joint].name);
+        Some(joint.map_or_else(|| "an actuator's activation".to_owned(), named))
     }
 
     /// Pose of a body in the world.

@@ -219,6 +219,16 @@ fn the_scene_is_checked() {
 fn harmless_things_are_told() {
     let (_folder, sim) = altered("reacher", swap("</actuator>", "</actuator><sensor/>"), same);
     assert_eq!(sim.unwrap().notices(), ["<sensor> has no effect"]);
+    let cases = [
+        (" ctrlrange=\"-1.05 1.05\"", "", "the actuator `drive_x` has no ctrlrange"),
+        ("<camera name=\"top\"", "<camera mode=\"track\" name=\"top\"", "<camera mode="),
+    ];
+    for (from, to, said) in cases {
+        let (_folder, sim) = altered("two-room", swap(from, to), same);
+        let sim = sim.unwrap_or_else(|error| panic!("{error}"));
+        let notices = sim.notices();
+        assert!(notices.iter().any(|notice| notice.contains(said)), "{said} is not in {notices:?}");
+    }
 }
 
 #[test]

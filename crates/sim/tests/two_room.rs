@@ -23,7 +23,7 @@ fn depth(x: f64, y: f64) -> f64 {
 #[test]
 fn nothing_passes_a_wall() {
     let sim = sim("two-room");
-    let (mut deepest, mut shallow, mut deep): (f64, u32, u32) = (0.0, 0, 0);
+    let mut deepest: f64 = 0.0;
     let mut crossings = 0;
     for seed in 0..200 {
         let mut env = blind(&sim, seed);
@@ -36,9 +36,7 @@ fn nothing_passes_a_wall() {
             }
             env.advance(&[2.0 * angle.cos(), 2.0 * angle.sin()]).unwrap();
             let state = env.state().0;
-            let depth = depth(state[0], state[1]);
-            deepest = deepest.max(depth);
-            *(if depth > 0.001 { &mut deep } else { &mut shallow }) += 1;
+            deepest = deepest.max(depth(state[0], state[1]));
             let moved = (state[0] - last[0]).hypot(state[1] - last[1]);
             assert!(moved < 0.1055, "moved {moved} m in a step");
             if (state[0] > 0.0) != (last[0] > 0.0) {
@@ -48,9 +46,7 @@ fn nothing_passes_a_wall() {
             last = state;
         }
     }
-    // It may hit a wall in the last physics step, which is 10.5 mm long; then the wall pushes it out.
-    assert!(deepest < 0.0105, "the disc sank {deepest} m into a wall");
-    assert!(deep * 40 < shallow, "{deep} of {} times deeper than 1 mm", deep + shallow);
+    assert!(deepest < 0.001, "the disc sank {deepest} m into a wall");
     assert!(crossings > 20, "only {crossings} crossings");
 }
 

@@ -181,8 +181,8 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
                     // Each thread makes its own workspace, so that no two share a cache line.
                     scope.spawn(move || {
                         let mut work = Workspace::new(model);
-                        let own = (thread..TRAJECTORIES).step_by(threads);
-                        own.fold(true, |sane, index| trajectory(index, &mut work) && sane)
+                        let mut own = (thread..TRAJECTORIES).step_by(threads);
+                        own.all(|index| trajectory(index, &mut work))
                     })
                 })
                 .collect();
