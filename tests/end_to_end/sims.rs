@@ -21,41 +21,28 @@ fn every_sim_can_be_shown_and_measured() {
     }
 }
 
-/// Sims on which the planner on the truth has never failed, in hundreds of problems.
-const SOLVED: [&str; 3] = ["two-room", "reacher", "cart-pole"];
-
 #[test]
-fn every_sim_is_judged_and_the_oracle_solves_the_easy_ones() {
+fn the_oracle_solves_every_sim() {
     for sim in sim_names() {
         let place = Place::new();
-        let solved = SOLVED.contains(&sim.as_str());
-        // A tiny model; on the easy sims the planner on the truth is that of the sim's own recipe.
-        let mut sizes = vec![
+        // A tiny model, but the planner on the truth is that of the sim's own recipe.
+        let sizes = [
             "--set=train.steps=4",
             "--set=train.batch=8",
             "--set=planner.samples=16",
             "--set=planner.iterations=1",
             "--set=planner.warm_iterations=1",
         ];
-        if !solved {
-            sizes.extend([
-                "--set=oracle.samples=16",
-                "--set=oracle.iterations=1",
-                "--set=oracle.warm_iterations=1",
-            ]);
-        }
         place.run(&["collect", &sim, "--episodes", "4", "--out", "data"]).ok();
         place.run(&[&["train", "data", "--out", "model"][..], &sizes].concat()).ok();
-        let pairs = if solved { "4" } else { "1" };
         let args =
-            ["eval", "model", "--pairs", pairs, "--seeds", "0", "--protocol", "moderate", "--json"];
+            ["eval", "model", "--pairs", "4", "--seeds", "0", "--protocol", "moderate", "--json"];
         let report = place.run(&args).ok().json();
-        if solved {
-            assert_eq!(report["success"]["oracle"]["rate"], 1.0, "{sim}: {:#}", report["success"]);
-            assert_eq!(report["success"]["still"]["rate"], 0.0, "{sim}: {:#}", report["success"]);
-        }
-        for arm in ["model", "random", "still", "oracle"] {
-            assert_eq!(report["success"][arm]["n"], report["success"]["model"]["n"], "{sim} {arm}");
-        }
+        let rate = |arm: &str| report["success"][arm]["rate"].as_f64().unwrap();
+        // Push-t's planner leaves some problems unsolved. A walker that stops in mid-stride may drift to its goal.
+        let least = if sim == "push-t" { 0.75 } else { 1.0 };
+        let most = if sim == "quadruped" { 0.25 } else { 0.0 };
+        assert!(rate("oracle") >= least, "{sim}: {:#}", report["success"]);
+        assert!(rate("still") <= most, "{sim}: {:#}", report["success"]);
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::collide::Contact;
 use crate::kinematics::rotation_vector;
-use crate::model::{BondKind, NONE, quaternion};
+use crate::model::{BondKind, Cord, NONE, quaternion};
 use crate::spatial::Motion;
 use crate::{JointKind, Model, Softness, State, Vec3, Workspace};
 use nalgebra::{Quaternion, UnitQuaternion};
@@ -309,12 +309,12 @@ impl Model {
                 self.finish(state, rows, law, &hardness, self.dofs[dof].mobility, 0.0);
             }
         }
-        for (index, tendon) in self.tendons.iter().enumerate() {
+        for (index, Cord { tendon, mobility, .. }) in self.tendons.iter().enumerate() {
             if tendon.friction_loss > 0.0 {
                 let hardness = self.hardness(&tendon.friction_softness, 0.0);
                 rows.dense(work.tendon_row(index), 1.0);
                 let law = Law::Friction(tendon.friction_loss);
-                self.finish(state, rows, law, &hardness, tendon.mobility, 0.0);
+                self.finish(state, rows, law, &hardness, *mobility, 0.0);
             }
         }
     }
@@ -348,7 +348,7 @@ impl Model {
                 }
             }
         }
-        for (index, tendon) in self.tendons.iter().enumerate() {
+        for (index, Cord { tendon, mobility, .. }) in self.tendons.iter().enumerate() {
             let Some([low, high]) = tendon.limit else { continue };
             let length = work.lengths[index];
             for (room, sign) in [(length - low, 1.0), (high - length, -1.0)] {
@@ -356,7 +356,7 @@ impl Model {
                     rows.dense(work.tendon_row(index), sign);
                     let violation = room - tendon.margin;
                     let hardness = self.hardness(&tendon.limit_softness, violation);
-                    self.finish(state, rows, Law::Push, &hardness, tendon.mobility, violation);
+                    self.finish(state, rows, Law::Push, &hardness, *mobility, violation);
                 }
             }
         }

@@ -181,9 +181,9 @@ impl Model {
                 potential += 0.5 * joint.stiffness * away * away;
             }
         }
-        for (tendon, &length) in self.tendons.iter().zip(&work.lengths) {
-            let away = length - length.clamp(tendon.rest[0], tendon.rest[1]);
-            potential += 0.5 * tendon.stiffness * away * away;
+        for (cord, &length) in self.tendons.iter().zip(&work.lengths) {
+            let away = length - length.clamp(cord.rest[0], cord.rest[1]);
+            potential += 0.5 * cord.tendon.stiffness * away * away;
         }
         let mut momentum = vec![0.0; self.dofs.len()];
         self.times_mass(&work.mass, &state.velocity, &mut momentum);

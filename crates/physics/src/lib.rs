@@ -13,6 +13,7 @@
 //! same inputs give the same bits in every build on every machine that obeys IEEE 754.
 
 mod actuation;
+mod check;
 mod collide;
 mod constraint;
 mod description;

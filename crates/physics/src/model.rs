@@ -1,9 +1,10 @@
 //! A description, compiled: the constants of the dynamics.
 
+use crate::check::{check_indices, check_joint, check_masses, check_options, value};
 use crate::collide::{self, Collider, Pair};
 use crate::{
-    Actuator, Body, Description, Inertia, Joint, JointKind, Mat3, Options, Path, PhysicsError,
-    Pose, Softness, State, Tie, Vec3, Workspace, inertia,
+    Actuator, Body, Description, JointKind, Mat3, Options, PhysicsError, Pose, Softness, State,
+    Tendon, Tie, Vec3, Workspace, inertia,
 };
 use nalgebra::{Isometry3, Quaternion, UnitQuaternion};
 use std::ops::Range;
@@ -97,15 +98,9 @@ pub(crate) struct Dof {
 /// A tendon.
 #[derive(Debug)]
 pub(crate) struct Cord {
-    pub path: Path,
-    pub limit: Option<[f64; 2]>,
-    pub margin: f64,
-    pub limit_softness: Softness,
-    pub friction_loss: f64,
-    pub friction_softness: Softness,
-    pub stiffness: f64,
+    pub tendon: Tendon,
+    /// Lengths between which its spring is at rest.
     pub rest: [f64; 2],
-    pub damping: f64,
     /// Length at the initial position.
     pub initial: f64,
     pub mobility: f64,
@@ -289,15 +284,11 @@ impl Model {
             .tendons
             .iter()
             .map(|tendon| Cord {
-                path: tendon.path.clone(),
-                limit: tendon.limit.filter(|_| description.options.limits),
-                margin: tendon.margin,
-                limit_softness: tendon.limit_softness,
-                friction_loss: tendon.friction_loss,
-                friction_softness: tendon.friction_softness,
-                stiffness: tendon.stiffness,
-                rest: tendon.rest.unwrap_or([f64::NAN; 2]),
-                damping: tendon.damping,
+                tendon: Tendon {
+                    limit: tendon.limit.filter(|_| description.options.limits),
+                    ..tendon.clone()
+                },
+                rest: [0.0; 2],
                 initial: 0.0,
                 mobility: 0.0,
             })
@@ -377,11 +368,9 @@ impl Model {
         self.measure_tendons(&state, &mut work);
         for index in 0..self.tendons.len() {
             let (length, mobility) = (work.lengths[index], quadratic(work.tendon_row(index)));
-            let tendon = &mut self.tendons[index];
-            (tendon.initial, tendon.mobility) = (length, mobility);
-            if tendon.rest[0].is_nan() {
-                tendon.rest = [length; 2];
-            }
+            let cord = &mut self.tendons[index];
+            cord.rest = cord.tendon.rest.unwrap_or([length; 2]);
+            (cord.initial, cord.mobility) = (length, mobility);
         }
         self.measure_actuators(&state, &mut work);
         for (index, actuator) in self.actuators.iter_mut().enumerate() {
@@ -506,147 +495,6 @@ fn has_inertial_frame(body: &Body, link: &Link) -> bool {
                 && t[(1, 1)] >= t[(2, 2)]
         }
     }
-}
-
-fn value(item: &str, problem: &str) -> PhysicsError {
-    PhysicsError::Value { item: item.to_owned(), problem: problem.to_owned() }
-}
-
-fn check_options(options: &Options) -> Result<(), PhysicsError> {
-    if !(options.timestep.is_finite() && options.timestep > 0.0) {
-        return Err(value("the time step", "must be a positive number of seconds"));
-    }
-    if !(options.impratio.is_finite() && options.impratio > 0.0) {
-        return Err(value("impratio", "must be positive"));
-    }
-    if !options.gravity.iter().all(|g| g.is_finite()) {
-        return Err(value("gravity", "must be finite"));
-    }
-    Ok(())
-}
-
-fn check_joint(
-    body: &Body,
-    joint: &Joint,
-    index: usize,
-    parent: usize,
-) -> Result<(), PhysicsError> {
-    if index == 0 {
-        return Err(value(&joint.name, "the world cannot have joints"));
-    }
-    if joint.kind == JointKind::Free && (parent != 0 || body.joints.len() != 1) {
-        return Err(value(
-            &joint.name,
-            "a free joint must be the only joint of a body right below the world",
-        ));
-    }
-    let scalar = matches!(joint.kind, JointKind::Slide | JointKind::Hinge);
-    if scalar && (joint.axis.norm() - 1.0).abs() > 1e-6 {
-        return Err(value(&joint.name, "its axis must have unit length"));
-    }
-    let numbers = [joint.armature, joint.damping, joint.stiffness, joint.friction_loss];
-    if numbers.iter().any(|number| !(number.is_finite() && *number >= 0.0)) {
-        return Err(value(
-            &joint.name,
-            "armature, damping, stiffness and frictionloss must be finite and not negative",
-        ));
-    }
-    Ok(())
-}
-
-/// Every body that moves on its own must carry mass, itself or in what is welded to it or hangs on it.
-fn check_masses(description: &Description, links: &[Link]) -> Result<(), PhysicsError> {
-    let mut carried: Vec<bool> = links.iter().map(|link| link.mass > 0.0).collect();
-    for index in (1..links.len()).rev() {
-        let armed = description.bodies[index].joints.iter().all(|joint| joint.armature > 0.0);
-        if !links[index].dofs.is_empty() && !carried[index] && !armed {
-            let body = description.bodies[index].name.clone();
-            return Err(PhysicsError::Massless { body, what: "mass" });
-        }
-        carried[links[index].parent] |= carried[index];
-    }
-    for (body, link) in description.bodies.iter().zip(links) {
-        if let Some(Inertia { mass, tensor, .. }) = &body.inertia
-            && !(mass.is_finite() && *mass >= 0.0 && tensor.iter().all(|x| x.is_finite()))
-        {
-            return Err(value(&body.name, "its mass and inertia must be finite and not negative"));
-        }
-        if !(link.mass.is_finite() && link.tensor.iter().all(|x| x.is_finite())) {
-            return Err(value(&body.name, "its mass or inertia is not finite"));
-        }
-    }
-    Ok(())
-}
-
-/// Every index points to something, and every scalar transmission to a scalar joint.
-fn check_indices(description: &Description, joints: usize) -> Result<(), PhysicsError> {
-    let kinds: Vec<_> =
-        description.bodies.iter().flat_map(|body| body.joints.iter().map(|j| j.kind)).collect();
-    let scalar = |item: &str, joint: usize| match kinds.get(joint) {
-        Some(JointKind::Slide | JointKind::Hinge) => Ok(()),
-        Some(_) => Err(value(item, "needs a slide or hinge joint")),
-        None => Err(value(item, "names a joint that does not exist")),
-    };
-    let below = |item: &str, index: usize, count: usize, what: &str| {
-        if index < count {
-            Ok(())
-        } else {
-            Err(value(item, &format!("names a {what} that does not exist")))
-        }
-    };
-    let (bodies, sites, tendons) =
-        (description.bodies.len(), description.sites.len(), description.tendons.len());
-    for site in &description.sites {
-        below(&site.name, site.body, bodies, "body")?;
-    }
-    for tendon in &description.tendons {
-        match &tendon.path {
-            Path::Fixed(terms) => {
-                terms.iter().try_for_each(|&(joint, _)| scalar(&tendon.name, joint))?;
-            }
-            Path::Spatial(strands) => {
-                for strand in strands {
-                    strand.sites.iter().try_for_each(|&s| below(&tendon.name, s, sites, "site"))?;
-                    if strand.divisor.is_nan() || strand.divisor <= 0.0 {
-                        return Err(value(&tendon.name, "a pulley's divisor must be positive"));
-                    }
-                }
-            }
-        }
-    }
-    for actuator in &description.actuators {
-        let name = &actuator.name;
-        match actuator.target {
-            crate::Target::Joint(joint) | crate::Target::JointInParent(joint) => {
-                below(name, joint, joints, "joint")?;
-            }
-            crate::Target::Tendon(tendon) => below(name, tendon, tendons, "tendon")?,
-            crate::Target::Site { site, reference } => {
-                below(name, site, sites, "site")?;
-                reference.map_or(Ok(()), |site| below(name, site, sites, "site"))?;
-            }
-        }
-    }
-    for equality in &description.equalities {
-        let item = "an equality constraint";
-        match &equality.tie {
-            Tie::Connect { bodies: pair, .. } | Tie::Weld { bodies: pair, .. } => {
-                pair.iter().try_for_each(|&body| below(item, body, bodies, "body"))?;
-            }
-            Tie::ConnectSites { sites: pair } => {
-                pair.iter().try_for_each(|&site| below(item, site, sites, "site"))?;
-            }
-            Tie::Joints { follower, leader, .. } => {
-                scalar(item, *follower)?;
-                leader.map_or(Ok(()), |joint| scalar(item, joint))?;
-            }
-            Tie::Tendons { follower, leader, .. } => {
-                below(item, *follower, tendons, "tendon")?;
-                leader.map_or(Ok(()), |tendon| below(item, tendon, tendons, "tendon"))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The identity.

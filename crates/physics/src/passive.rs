@@ -1,7 +1,7 @@
 //! Forces that act by themselves: springs, dampers, gravity compensation, the medium.
 
 use crate::kinematics::rotation_vector;
-use crate::model::{Link, Motor, quaternion};
+use crate::model::{Cord, Link, Motor, quaternion};
 use crate::{JointKind, Mat3, Model, State, Vec3, Workspace};
 use std::f64::consts::PI;
 
@@ -19,7 +19,7 @@ impl Model {
             }
         }
         let count = self.dofs.len();
-        for (index, tendon) in self.tendons.iter().enumerate() {
+        for (index, Cord { tendon, rest, .. }) in self.tendons.iter().enumerate() {
             if tendon.stiffness == 0.0 && tendon.damping == 0.0 {
                 continue;
             }
@@ -27,7 +27,7 @@ impl Model {
             let length = work.lengths[index];
             let velocity: f64 = row.iter().zip(&state.velocity).map(|(j, v)| j * v).sum();
             let force = -tendon.damping * velocity
-                - tendon.stiffness * (length - length.clamp(tendon.rest[0], tendon.rest[1]));
+                - tendon.stiffness * (length - length.clamp(rest[0], rest[1]));
             for (passive, j) in work.passive.iter_mut().zip(row) {
                 *passive += j * force;
             }

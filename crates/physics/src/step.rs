@@ -57,7 +57,7 @@ impl Model {
             }
             for (tendon, cord) in self.tendons.iter().enumerate() {
                 let row = &work.tendon_rows[tendon * count..][..count];
-                self.add_outer(&mut work.implicit, row, seconds * cord.damping);
+                self.add_outer(&mut work.implicit, row, seconds * cord.tendon.damping);
             }
         }
         self.factorise(&mut work.implicit, &mut work.implicit_pivots);

@@ -1,7 +1,7 @@
 //! Tendons and transmissions: lengths, and how fast they change with each degree of freedom.
 
 use crate::kinematics::{normalised, rotation_vector};
-use crate::model::{NONE, quaternion};
+use crate::model::{Cord, NONE, quaternion};
 use crate::spatial::Motion;
 use crate::{JointKind, Model, Path, Pose, State, Target, Vec3, Workspace};
 
@@ -9,7 +9,7 @@ impl Model {
     /// Lengths and Jacobians of the tendons.
     pub(crate) fn measure_tendons(&self, state: &State, work: &mut Workspace) {
         let count = self.dofs.len();
-        for (index, tendon) in self.tendons.iter().enumerate() {
+        for (index, Cord { tendon, .. }) in self.tendons.iter().enumerate() {
             let row = &mut work.tendon_rows[index * count..][..count];
             row.fill(0.0);
             let mut length = 0.0;

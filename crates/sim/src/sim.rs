@@ -176,7 +176,7 @@ impl Sim {
             name,
             folder: folder.to_owned(),
             description: spec.description,
-            bare: path == scene_path,
+            bare: spec.bare,
             notices,
             image: ImageSpec {
                 camera: spec.observation.camera,

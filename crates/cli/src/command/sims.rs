@@ -5,8 +5,8 @@ use crate::console::{Progress, table};
 use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
-use housecat_core::{Env as _, EnvError, ImageSpec, Levels, ResetOptions, Seed};
-use housecat_sim::{Factor, Sim, ViewOptions};
+use housecat_core::{Env as _, EnvError, ImageSpec, Levels, ResetOptions, Rng, Seed};
+use housecat_sim::{Factor, Sim, SimEnv, ViewOptions};
 use housecat_view::png_bytes;
 use serde_json::{Value, json};
 
@@ -83,12 +83,12 @@ fn check(session: &Session, args: &CheckArgs) -> anyhow::Result<()> {
         }
     };
     let seed = Seed::new(session.common.seed.unwrap_or(0));
-    let (seconds, broken) = shake(session, &sim, seed, args.seconds)?;
+    let broken = shake(session, &sim, seed, args.seconds)?;
     let [bodies, joints, drives] = sim.parts();
     let document = json!({
         "path": args.path, "loads": true, "error": null, "bodies": bodies.len() - 1, "joints": joints.len(),
         "dofs": sim.model().sizes().1, "actuators": drives.len(), "notices": sim.notices(),
-        "finite": broken.is_none(), "seconds": seconds, "broken": broken,
+        "finite": broken.is_none(), "seconds": args.seconds, "broken": broken,
     });
     let mut text = format!(
         "{}: {} bodies, {} joints, {} degrees of freedom, {} actuators\n",
@@ -102,7 +102,7 @@ fn check(session: &Session, args: &CheckArgs) -> anyhow::Result<()> {
         text.push_str(&format!("  not honoured: {notice}\n"));
     }
     text.push_str(&match &broken {
-        None => format!("  finite for {seconds} s under random action\n"),
+        None => format!("  finite for {} s under random action\n", args.seconds),
         Some(what) => format!("  {what}\n"),
     });
     session.result(&document, &text)?;
@@ -120,8 +120,7 @@ fn look(session: &Session, args: &LookArgs) -> anyhow::Result<()> {
     env.reset(seed, &ResetOptions::default())?;
     let mut rng = seed.child("actor", 0).rng();
     for _ in 0..args.steps {
-        let action: Vec<f32> =
-            (0..env.spaces().action.dim()).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        let action = any_action(&env, &mut rng);
         env.advance(&action)?;
     }
     let all = sim.scene().cameras.iter().map(|camera| camera.name.clone());
@@ -152,13 +151,8 @@ fn look(session: &Session, args: &LookArgs) -> anyhow::Result<()> {
     session.result(&Value::Array(written), &text)
 }
 
-/// Acts at random for some simulated seconds. Returns how long that was, and what broke.
-fn shake(
-    session: &Session,
-    sim: &Sim,
-    seed: Seed,
-    seconds: f64,
-) -> anyhow::Result<(f64, Option<String>)> {
+/// Acts at random for some simulated seconds. Returns what broke, if anything.
+fn shake(session: &Session, sim: &Sim, seed: Seed, seconds: f64) -> anyhow::Result<Option<String>> {
     let mut env = sim.env(&ViewOptions::default())?;
     let steps = (seconds * env.spaces().control_hz).ceil() as u64;
     let mut rng = seed.child("actor", 0).rng();
@@ -168,8 +162,7 @@ fn shake(
         if outcome.is_err() {
             break;
         }
-        let action: Vec<f32> =
-            (0..env.spaces().action.dim()).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        let action = any_action(&env, &mut rng);
         outcome = env.advance(&action).map(|_| ());
         progress.set(step, String::new);
         if session.interrupt.is_raised() {
@@ -178,10 +171,15 @@ fn shake(
     }
     progress.finish();
     match outcome {
-        Ok(()) => Ok((seconds, None)),
-        Err(error @ EnvError::NotFinite { .. }) => Ok((seconds, Some(error.to_string()))),
+        Ok(()) => Ok(None),
+        Err(error @ EnvError::NotFinite { .. }) => Ok(Some(error.to_string())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// An action drawn evenly from all there are: jerkier than any policy.
+fn any_action(env: &SimEnv, rng: &mut Rng) -> Vec<f32> {
+    (0..env.spaces().action.dim()).map(|_| rng.uniform(-1.0, 1.0)).collect()
 }
 
 fn plain(value: &Value) -> String {
