@@ -135,6 +135,16 @@ fn variations_are_drawn_recorded_and_judged_by_factor() {
     place.run(&[&collect[..], &vary].concat()).ok();
     let drawn = fs::read_to_string(place.path("data/meta/variations.json")).unwrap();
     assert!(drawn.contains("light.intensity") && drawn.contains("start"), "{drawn}");
+    // Joined with a dataset in which nothing varies, every episode keeps its own levels.
+    place.run(&["collect", "push-t", "--episodes", "2", "--out", "plain"]).ok();
+    place.run(&["merge", "plain", "data", "--out", "both"]).ok();
+    let read = |file: &str| -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(place.path(file)).unwrap()).unwrap()
+    };
+    let (own, both) = (read("data/meta/variations.json"), read("both/meta/variations.json"));
+    assert_eq!(both["episodes"].as_array().unwrap().len(), 6);
+    assert_eq!(both["episodes"][0], serde_json::json!({}));
+    assert_eq!(both["episodes"][5], own["episodes"][3]);
     place
         .run(&["train", "data", "--out", "model", "--set=train.steps=2", "--set=train.batch=8"])
         .ok();

@@ -222,7 +222,7 @@ pub fn collect(
             "vary": varied, "factors": sim.varying(), "episodes": (0..total).map(levels).collect::<Vec<_>>(),
         });
         let text = serde_json::to_string_pretty(&document)?;
-        write_whole(&out.join("meta/variations.json"), text.as_bytes())?;
+        write_whole(&out.join(VARIATIONS), text.as_bytes())?;
     }
     Ok(Collected {
         episodes: summary.episodes,
@@ -231,6 +231,9 @@ pub fn collect(
         seconds: started.elapsed().as_secs_f64(),
     })
 }
+
+/// The file of a dataset that says what was varied, and the levels of each episode.
+pub const VARIATIONS: &str = "meta/variations.json";
 
 /// The entry of a dataset's provenance that says what was varied.
 pub const VARY: &str = "vary";

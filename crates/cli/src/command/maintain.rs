@@ -1,9 +1,12 @@
 //! `housecat verify`, `repair` and `merge`: keeping datasets sound.
 
 use crate::args::{MergeArgs, PathArg};
+use crate::command::collect::VARIATIONS;
+use crate::run_dir::write_whole;
 use crate::session::Session;
-use anyhow::bail;
-use serde_json::json;
+use anyhow::{Context as _, bail};
+use housecat_data::Dataset;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// `housecat verify`
@@ -51,11 +54,40 @@ pub fn repair(session: &Session, args: &PathArg) -> anyhow::Result<()> {
 /// `housecat merge`
 pub fn merge(session: &Session, args: &MergeArgs) -> anyhow::Result<()> {
     let inputs: Vec<&Path> = args.datasets.iter().map(AsRef::as_ref).collect();
+    let variations = join_variations(&inputs)?;
     let summary = housecat_data::merge(&inputs, &args.out)?;
+    if let Some(variations) = variations {
+        let text = serde_json::to_string_pretty(&variations)?;
+        write_whole(&args.out.join(VARIATIONS), text.as_bytes())?;
+    }
     let text =
         format!("{}: {} episodes, {} frames", args.out.display(), summary.episodes, summary.frames);
     session.result(
         &json!({ "dataset": args.out, "episodes": summary.episodes, "frames": summary.frames }),
         &text,
     )
+}
+
+/// What was varied in each episode of the datasets, one after the other; `None` if nothing was in any.
+fn join_variations(datasets: &[&Path]) -> anyhow::Result<Option<Value>> {
+    let (mut episodes, mut varied) = (Vec::new(), Vec::new());
+    for dataset in datasets {
+        let path = dataset.join(VARIATIONS);
+        let start = episodes.len();
+        let count = Dataset::open(dataset)?.episodes().len();
+        if path.is_file() {
+            let text =
+                std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let document: Value = serde_json::from_str(&text)
+                .with_context(|| format!("{} is damaged", path.display()))?;
+            let own = document["episodes"].as_array();
+            episodes.extend(own.into_iter().flatten().take(count).cloned());
+            varied.extend(document["vary"].as_str().map(str::to_owned));
+        }
+        // What was not varied has no levels.
+        episodes.resize(start + count, json!({}));
+    }
+    varied.dedup();
+    let any = !varied.is_empty();
+    Ok(any.then(|| json!({ "vary": varied.join("; "), "episodes": episodes })))
 }
