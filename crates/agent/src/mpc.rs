@@ -79,7 +79,7 @@ impl<'a> MpcPolicy<'a> {
             goal: self.goal.as_deref(),
             shape: self.shape,
         };
-        let mut trace = self.receding.plan(&mut objective, rng);
+        let mut trace = self.receding.plan(&mut objective, &[], started, rng);
         trace.latents = objective.imagine(&trace.best);
         trace.plan_secs = started.elapsed().as_secs_f64();
         self.boundary = Some(latent);

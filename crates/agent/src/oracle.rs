@@ -4,6 +4,7 @@ use crate::objective::{CostShape, SimObjective};
 use crate::receding::Receding;
 use housecat_core::{Actor, Decision, Env, EnvError, Observation, Rng};
 use housecat_plan::{PlanError, PlannerConfig, SearchConfig};
+use std::time::Instant;
 
 /// Plans by trying sequences in a fork of the world. It sees everything, so it is an upper bound and a
 /// collector of experience, never a learned policy.
@@ -54,7 +55,7 @@ impl Actor for Oracle {
             block: self.block,
             shape: self.shape,
         };
-        let trace = self.receding.plan(&mut objective, rng);
+        let trace = self.receding.plan(&mut objective, &[], Instant::now(), rng);
         let action = self.receding.next().unwrap_or_default();
         Ok(Decision { action, plan: Some(trace) })
     }

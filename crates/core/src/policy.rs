@@ -23,7 +23,7 @@ pub struct PlanTrace {
     pub horizon: usize,
     /// A: components of an action.
     pub action_dim: usize,
-    /// The chosen sequence `[H, A]`.
+    /// The chosen sequence `[H, A]`; empty if a deadline passed before any was priced.
     pub best: Vec<f32>,
     /// Its predicted cost.
     pub best_cost: f32,
@@ -33,6 +33,10 @@ pub struct PlanTrace {
     pub elites: Vec<f32>,
     /// Their predicted costs `[E]`, ascending.
     pub elite_costs: Vec<f32>,
+    /// By how much the chosen sequence breaks each constraint, by name; not above 0 where it is kept.
+    pub violations: Vec<(String, f32)>,
+    /// Candidates that a deadline left unpriced.
+    pub cut: usize,
     /// Wall-clock seconds spent planning.
     pub plan_secs: f64,
     /// The latent path the plan is expected to take, one latent per action block, the present first;

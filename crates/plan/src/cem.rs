@@ -3,7 +3,7 @@
 
 use crate::config::in_range;
 use crate::noise::autoregressive;
-use crate::{ActionSequences, PlanError, Planner};
+use crate::{ActionSequences, PlanError, Planner, Prices};
 use housecat_core::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ impl Cem {
 }
 
 impl Planner for Cem {
-    fn propose(&mut self, rng: &mut Rng) -> &ActionSequences {
+    fn propose(&mut self, rng: &mut Rng) -> &mut ActionSequences {
         let Self { config, mean, std, candidates, kept } = self;
         let (len, action_dim) = (mean.len(), candidates.action_dim);
         let kept_count = kept.len() / len;
@@ -103,9 +103,9 @@ impl Planner for Cem {
         candidates
     }
 
-    fn update(&mut self, _: &[f32], order: &[usize]) {
+    fn update(&mut self, prices: &Prices<'_>) {
         let Self { config, mean, std, candidates, kept } = self;
-        let elites = &order[..config.elites.min(order.len())];
+        let elites = &prices.order[..config.elites.min(prices.order.len())];
         let (count, momentum) = (elites.len() as f32, config.momentum);
         for index in 0..mean.len() {
             let values = elites.iter().map(|&elite| candidates.sequence(elite)[index]);
@@ -128,13 +128,10 @@ impl Planner for Cem {
         self.std.iter().sum::<f32>() / self.std.len() as f32
     }
 
-    fn shift(&mut self, steps: usize) {
-        let offset = steps * self.candidates.action_dim;
-        shift_by(&mut self.mean, offset, self.candidates.action_dim);
+    fn shift(&mut self, shift: &dyn Fn(&mut [f32])) {
+        shift(&mut self.mean);
         let len = self.mean.len();
-        for sequence in self.kept.chunks_exact_mut(len) {
-            shift_by(sequence, offset, self.candidates.action_dim);
-        }
+        self.kept.chunks_exact_mut(len).for_each(shift);
         self.std.fill(self.config.std);
     }
 
@@ -146,33 +143,5 @@ impl Planner for Cem {
 
     fn mean(&self) -> &[f32] {
         &self.mean
-    }
-}
-
-/// Drops `offset` values from the front and repeats the last action at the end.
-pub(crate) fn shift_by(sequence: &mut [f32], offset: usize, action_dim: usize) {
-    let len = sequence.len();
-    let offset = offset.min(len);
-    sequence.copy_within(offset.., 0);
-    let start = len - offset;
-    for index in start..len {
-        sequence[index] = match index.checked_sub(action_dim) {
-            Some(before) if start > 0 => sequence[before],
-            _ => 0.0,
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shift_by;
-
-    #[test]
-    fn shifting_repeats_the_last_action() {
-        let mut sequence = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        shift_by(&mut sequence, 4, 2);
-        assert_eq!(sequence, [5.0, 6.0, 5.0, 6.0, 5.0, 6.0]);
-        shift_by(&mut sequence, 100, 2);
-        assert_eq!(sequence, [0.0; 6]);
     }
 }

@@ -1,6 +1,6 @@
 //! Configuration of planners, as it stands under `[planner]`.
 
-use crate::{Cem, CemConfig, Mppi, MppiConfig, PlanError, Planner};
+use crate::{ActionTime, Cem, CemConfig, Mppi, MppiConfig, PlanError, Planner};
 use serde::{Deserialize, Serialize};
 
 /// What every planner needs to know.
@@ -17,6 +17,12 @@ pub struct SearchConfig {
     pub warm_iterations: usize,
     /// Action blocks executed before planning anew.
     pub execute: usize,
+    /// How a plan's actions depend on time.
+    #[serde(default)]
+    pub time: ActionTime,
+    /// Milliseconds after which a plan is due, whatever was found by then; without, all rounds are searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<f64>,
 }
 
 /// A planner and its hyper-parameters.
@@ -48,7 +54,7 @@ impl PlannerConfig {
         }
     }
 
-    /// A planner over sequences of `horizon` control steps.
+    /// A planner over sequences of `horizon` actions: control steps, or knots of an [`ActionTime`].
     ///
     /// # Errors
     /// If a hyper-parameter makes no sense.
@@ -86,6 +92,11 @@ impl SearchConfig {
                 value,
                 fix: "compare at least two candidates",
             });
+        }
+        if self.deadline_ms.is_some_and(|ms| !(ms > 0.0 && ms <= 60_000.0)) {
+            let value = format!("{:?}", self.deadline_ms.unwrap_or_default());
+            let fix = "give a plan between 0 and 60000 milliseconds";
+            return Err(PlanError::Config { key: "deadline_ms", value, fix });
         }
         if self.execute > self.horizon {
             let value = self.execute.to_string();

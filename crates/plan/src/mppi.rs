@@ -1,10 +1,9 @@
 //! Model-predictive path integral control (Williams et al. 2017, "Information theoretic MPC"), with the
 //! temperature relative to the spread of the costs so that it needs no tuning per task.
 
-use crate::cem::shift_by;
 use crate::config::in_range;
 use crate::noise::autoregressive;
-use crate::{ActionSequences, PlanError, Planner};
+use crate::{ActionSequences, PlanError, Planner, Prices};
 use housecat_core::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +60,7 @@ impl Mppi {
 }
 
 impl Planner for Mppi {
-    fn propose(&mut self, rng: &mut Rng) -> &ActionSequences {
+    fn propose(&mut self, rng: &mut Rng) -> &mut ActionSequences {
         let Self { config, mean, std, candidates } = self;
         let action_dim = candidates.action_dim;
         candidates.sequence_mut(0).copy_from_slice(mean);
@@ -75,7 +74,8 @@ impl Planner for Mppi {
         candidates
     }
 
-    fn update(&mut self, costs: &[f32], order: &[usize]) {
+    fn update(&mut self, prices: &Prices<'_>) {
+        let (costs, order) = (prices.costs, prices.order);
         // Broken plans cost f32::MAX: they get no weight and must not set the scale.
         let finite: Vec<f32> = costs.iter().copied().filter(|&cost| cost < f32::MAX).collect();
         let count = finite.len().max(1) as f32;
@@ -107,9 +107,8 @@ impl Planner for Mppi {
         self.std
     }
 
-    fn shift(&mut self, steps: usize) {
-        let action_dim = self.candidates.action_dim;
-        shift_by(&mut self.mean, steps * action_dim, action_dim);
+    fn shift(&mut self, shift: &dyn Fn(&mut [f32])) {
+        shift(&mut self.mean);
         self.std = self.config.std;
     }
 

@@ -1,7 +1,9 @@
 //! What every planner must do, whatever its kind.
 
 use housecat_core::Seed;
-use housecat_plan::{ActionSequences, Objective, PlannerConfig, optimise};
+use housecat_plan::{
+    ActionSequences, ActionTime, Effort, Objective, Planner, PlannerConfig, TimeBasis, optimise,
+};
 use proptest::prelude::*;
 
 /// Squared distance of every action from a target.
@@ -25,15 +27,27 @@ impl Objective for Bowl {
     }
 }
 
+fn search(
+    planner: &mut dyn Planner,
+    objective: &mut dyn Objective,
+    basis: &TimeBasis,
+    iterations: usize,
+    rng: &mut housecat_core::Rng,
+) -> housecat_core::PlanTrace {
+    let effort = Effort { basis, iterations, deadline: None, proposals: &[] };
+    optimise(planner, objective, &effort, rng)
+}
+
 fn plan(
     config: &PlannerConfig,
     target: &[f32],
     seed: u64,
     broken: bool,
 ) -> housecat_core::PlanTrace {
+    let basis = ActionTime::Steps.basis(target.len() / 2).unwrap();
     let mut planner = config.build(128, target.len() / 2, 2).unwrap();
     let mut objective = Bowl { target: target.to_vec(), broken };
-    optimise(&mut *planner, &mut objective, 20, &mut Seed::new(seed).rng())
+    search(&mut *planner, &mut objective, &basis, 20, &mut Seed::new(seed).rng())
 }
 
 #[test]
@@ -56,9 +70,10 @@ fn a_warm_start_is_no_worse_than_what_it_continues() {
         let mut planner = config.build(64, 8, 2).unwrap();
         let mut rng = Seed::new(1).rng();
         let mut objective = Bowl { target: target.clone(), broken: false };
-        let cold = optimise(&mut *planner, &mut objective, 15, &mut rng);
-        planner.shift(2);
-        let warm = optimise(&mut *planner, &mut objective, 3, &mut rng);
+        let basis = ActionTime::Steps.basis(8).unwrap();
+        let cold = search(&mut *planner, &mut objective, &basis, 15, &mut rng);
+        planner.shift(&|knots| basis.shift(knots, 2, 2));
+        let warm = search(&mut *planner, &mut objective, &basis, 3, &mut rng);
         assert!(warm.best_cost < cold.iterations[0].best, "{}", config.name());
         planner.reset();
         assert!(planner.mean().iter().all(|&value| value == 0.0));

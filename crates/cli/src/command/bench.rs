@@ -15,7 +15,7 @@ use housecat_core::{
 use housecat_data::{Dataset, Selection};
 use housecat_model::Trainer;
 use housecat_physics::Workspace;
-use housecat_plan::{ActionSequences, Objective as _};
+use housecat_plan::{ActionSequences, Effort, Objective as _};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -257,11 +257,9 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
     let goal = vec![0.5; model.latent_dim()];
     let mut rng = seed.rng();
     let reward = config.model.reward.is_some();
-    let mut planner = config.planner.solver.build(
-        search.samples,
-        search.horizon * block,
-        env.spaces().action.dim(),
-    )?;
+    let basis = search.time.basis(search.horizon * block)?;
+    let action_dim = env.spaces().action.dim();
+    let mut planner = config.planner.solver.build(search.samples, basis.knots(), action_dim)?;
     let latent = measure(budget, || {
         let mut objective = LatentObjective {
             rollout: &mut rollout,
@@ -271,7 +269,9 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
             shape: config.planner.cost,
         };
         planner.reset();
-        housecat_plan::optimise(&mut *planner, &mut objective, search.iterations, &mut rng);
+        let effort =
+            Effort { basis: &basis, iterations: search.iterations, deadline: None, proposals: &[] };
+        optimise(&mut *planner, &mut objective, &effort, &mut rng);
         Ok(1.0)
     })?;
     let candidates =
