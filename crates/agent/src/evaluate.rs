@@ -1,12 +1,15 @@
 //! The evaluation: four arms on the same held-out problems, spread over threads.
 
 use crate::AgentError;
+use crate::acting::Control;
 use crate::actors::{RandomPolicy, Still};
-use crate::mpc::{Goal, MpcPolicy};
+use crate::mpc::MpcPolicy;
 use crate::objective::{CostShape, SimObjective};
 use crate::oracle::Oracle;
 use crate::pairs::{Collector, Pair, held_out_pairs};
+use crate::real_time::{RealTime, at_observation, at_world};
 use crate::stats::spearman;
+use crate::thinker::{Goal, LatentThinker, SimThinker};
 use housecat_core::{
     Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
     RolloutOptions, Seed, StepRecord, Success, TaskKind, Variation, rollout,
@@ -16,6 +19,8 @@ use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Scope;
+use std::time::Duration;
 
 /// How many problems, and how hard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +99,9 @@ pub struct Search {
     pub solver: PlannerConfig,
     /// What plans cost.
     pub cost: CostShape,
+    /// Whether the world waits for a plan.
+    #[serde(default)]
+    pub control: Control,
 }
 
 impl Search {
@@ -124,6 +132,8 @@ pub struct Evaluator<'a> {
     pub oracle: &'a Search,
     /// Control steps in the oracle's action blocks.
     pub block: usize,
+    /// Whether planners think in a thread of their own while the world goes on by the clock on the wall.
+    pub real_time: bool,
     /// Worker threads.
     pub threads: usize,
     /// Stops the evaluation between episodes.
@@ -132,8 +142,11 @@ pub struct Evaluator<'a> {
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
+/// One arm on one problem: the arm, the evaluation seed, the number of the problem within it, the problem.
+pub type Job<'p> = (Arm, u64, usize, &'p Pair);
+
 /// How one arm fared on one problem.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PairOutcome {
     /// The arm.
     pub arm: Arm,
@@ -153,6 +166,10 @@ pub struct PairOutcome {
     pub final_errors: Vec<GoalError>,
     /// Seconds of each plan made.
     pub plan_secs: Vec<f64>,
+    /// Share of the candidates that deadlines left unpriced.
+    pub cut: f64,
+    /// Plans that were not there when they were due: what is safe was done instead.
+    pub fallbacks: usize,
     /// Rank correlation of predicted and simulated cost among the elites of the first plan.
     pub elite_correlation: Option<f64>,
     /// The world's factors of variation.
@@ -173,10 +190,12 @@ pub struct Evaluation {
     pub pairs: Vec<(u64, Vec<Pair>)>,
 }
 
-/// Passes an episode on and keeps the plans' times and the first plan.
+/// Passes an episode on and keeps the plans' times, what deadlines cut, and the first plan.
 struct PlanWatch<'a> {
     inner: &'a mut dyn Recorder,
     secs: Vec<f64>,
+    cut: Vec<f64>,
+    fallbacks: usize,
     first: Option<PlanTrace>,
 }
 
@@ -187,7 +206,12 @@ impl Recorder for PlanWatch<'_> {
 
     fn record(&mut self, step: StepRecord) {
         if let Some(plan) = &step.plan {
-            self.secs.push(plan.plan_secs);
+            if plan.best.is_empty() {
+                self.fallbacks += 1;
+            } else {
+                self.secs.push(plan.plan_secs);
+                self.cut.push(plan.cut);
+            }
             if self.first.is_none() {
                 self.first = Some(plan.clone());
             }
@@ -211,21 +235,28 @@ impl Evaluator<'_> {
         arm: Arm,
         env: &dyn Env,
         pair: &Pair,
+        scope: &'s Scope<'s, '_>,
     ) -> Result<Box<dyn Actor + 's>, AgentError> {
         let action_dim = env.spaces().action.dim();
+        let tick = Duration::from_secs_f64(1.0 / env.spaces().control_hz);
         Ok(match (arm, self.model) {
             (Arm::Model, Some(model)) => {
                 let goal = match &pair.goal {
                     Some((observation, _)) => Goal::Observation(Box::new(observation.clone())),
                     None => Goal::Reward,
                 };
-                let Search { search, solver, cost } = self.planner;
-                Box::new(MpcPolicy::new(model, &goal, search, solver, *cost)?)
+                if self.real_time {
+                    let mind = LatentThinker::new(model, &goal, self.planner)?;
+                    Box::new(RealTime::new(scope, mind, at_observation, action_dim, tick))
+                } else {
+                    Box::new(MpcPolicy::new(model, &goal, self.planner)?)
+                }
             }
-            (Arm::Oracle, _) => {
-                let Search { search, solver, cost } = self.oracle;
-                Box::new(Oracle::new(env, search, solver, *cost, self.block)?)
+            (Arm::Oracle, _) if self.real_time => {
+                let mind = SimThinker::new(env, self.oracle, self.block)?;
+                Box::new(RealTime::new(scope, mind, at_world, action_dim, tick))
             }
+            (Arm::Oracle, _) => Box::new(Oracle::new(env, self.oracle, self.block)?),
             (Arm::Random, _) => Box::new(RandomPolicy::new(action_dim)),
             (Arm::Still, _) | (Arm::Model, None) => Box::new(Still(action_dim)),
         })
@@ -250,7 +281,6 @@ impl Evaluator<'_> {
             env.set_goal(Some(goal))?;
         }
         let start = env.snapshot();
-        let mut actor = self.actor(arm, env, pair)?;
         let mut rng = Seed::new(seed).child(arm.name(), index as u64).rng();
         let header = EpisodeHeader {
             sim: env.name().to_owned(),
@@ -264,11 +294,18 @@ impl Evaluator<'_> {
             goal_image: pair.goal.as_ref().and_then(|(goal, _)| goal.images.first().cloned()),
         };
         let options = RolloutOptions { max_steps: budget, stop_on_success: pair.goal.is_some() };
-        let mut watch = PlanWatch { inner: recorder, secs: Vec::new(), first: None };
+        let mut watch =
+            PlanWatch { inner: recorder, secs: Vec::new(), cut: Vec::new(), first: None };
         let first = env.observe();
-        let summary = rollout(env, first, &mut *actor, &mut rng, options, &header, &mut watch)?;
+        let summary = std::thread::scope(|scope| {
+            let mut actor = self.actor(arm, env, pair, scope)?;
+            let actor = &mut *actor;
+            Ok::<_, AgentError>(rollout(env, first, actor, &mut rng, options, &header, &mut watch)?)
+        })?;
+        // A plan for later cannot be priced from where the world starts.
+        let at_once = self.planner.control == Control::Wait && !self.real_time;
         let elite_correlation = match (arm, watch.first) {
-            (Arm::Model, Some(plan)) => {
+            (Arm::Model, Some(plan)) if at_once => {
                 let mut world = env.fork();
                 let elites = ActionSequences {
                     samples: plan.elite_costs.len(),
@@ -293,10 +330,93 @@ impl Evaluator<'_> {
             total_reward: summary.total_reward,
             final_errors: summary.final_errors,
             plan_secs: watch.secs,
+            fallbacks: watch.fallbacks,
+            cut: watch.cut.iter().sum::<f64>() / watch.cut.len().max(1) as f64,
             elite_correlation,
             variation: pair.variation.clone(),
         })
     }
+}
+
+impl Evaluator<'_> {
+    /// The problems of an evaluation, by seed.
+    ///
+    /// # Errors
+    /// If held-out episodes do not give enough of them, or the environment fails.
+    pub fn problems(
+        &self,
+        env: &mut dyn Env,
+        config: &EvalConfig,
+    ) -> Result<Vec<(u64, Vec<Pair>)>, AgentError> {
+        config.validate()?;
+        let of_seed = |&seed: &u64| {
+            let (count, offset) = (config.pairs, config.goal_offset);
+            let found = held_out_pairs(
+                env,
+                self.collector,
+                Seed::new(seed),
+                count,
+                offset,
+                self.episode_steps,
+            )?;
+            Ok((seed, found))
+        };
+        config.seeds.iter().map(of_seed).collect()
+    }
+
+    /// Runs jobs, spread over threads, and hands each outcome to `done` as it comes. The outcomes, in the
+    /// order of the jobs, do not depend on the number of threads.
+    ///
+    /// # Errors
+    /// If the environment or the model fails, or the user interrupts.
+    pub fn run_all(
+        &self,
+        jobs: &[Job<'_>],
+        budget: usize,
+        done: &(dyn Fn(&PairOutcome) + Sync),
+    ) -> Result<Vec<PairOutcome>, AgentError> {
+        let (next, count) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let results: Mutex<Vec<Option<Result<PairOutcome, AgentError>>>> =
+            Mutex::new((0..jobs.len()).map(|_| None).collect());
+        let work = |env: &mut dyn Env| {
+            while !self.interrupt.is_raised() {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&(arm, seed, pair, problem)) = jobs.get(index) else { break };
+                let recorder = &mut housecat_core::NoRecorder;
+                let outcome = self.run(env, arm, (seed, pair), problem, budget, recorder);
+                match &outcome {
+                    Ok(outcome) => done(outcome),
+                    // Nobody needs the rest: this failure is what is reported.
+                    Err(_) => next.store(jobs.len(), Ordering::Relaxed),
+                }
+                if let Ok(mut results) = results.lock() {
+                    results[index] = Some(outcome);
+                }
+                (self.progress)(count.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+            }
+        };
+        let threads = self.threads.clamp(1, jobs.len().max(1));
+        let mut envs =
+            (0..threads).map(|_| (self.new_env)()).collect::<Result<Vec<_>, AgentError>>()?;
+        std::thread::scope(|scope| {
+            for env in &mut envs {
+                let work = &work;
+                scope.spawn(move || work(&mut **env));
+            }
+        });
+        if self.interrupt.is_raised() {
+            return Err(AgentError::Interrupted);
+        }
+        let results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        results.into_iter().flatten().collect()
+    }
+}
+
+/// How far each problem asks the world to move, per goal term.
+pub fn displacements(env: &dyn Env, pairs: &[(u64, Vec<Pair>)]) -> Vec<Vec<GoalError>> {
+    let all = pairs.iter().flat_map(|(_, pairs)| pairs);
+    let goals = all.filter_map(|pair| Some((pair, pair.goal.as_ref()?)));
+    goals.map(|(pair, (_, goal))| env.displacement(&pair.start_state, goal)).collect()
 }
 
 /// Runs every arm on every problem. The outcomes do not depend on the number of threads.
@@ -304,78 +424,18 @@ impl Evaluator<'_> {
 /// # Errors
 /// If pairs cannot be found, the environment or the model fails, or the user interrupts.
 pub fn evaluate(evaluator: &Evaluator<'_>, config: &EvalConfig) -> Result<Evaluation, AgentError> {
-    config.validate()?;
     let mut env = (evaluator.new_env)()?;
     let task = env.task();
-    let mut pairs = Vec::new();
-    for &seed in &config.seeds {
-        let found = held_out_pairs(
-            &mut *env,
-            evaluator.collector,
-            Seed::new(seed),
-            config.pairs,
-            config.goal_offset,
-            evaluator.episode_steps,
-        )?;
-        pairs.push((seed, found));
-    }
-    let displacements = pairs
-        .iter()
-        .flat_map(|(_, pairs)| pairs)
-        .filter_map(|pair| {
-            pair.goal.as_ref().map(|(_, goal)| env.displacement(&pair.start_state, goal))
-        })
-        .collect();
-
+    let pairs = evaluator.problems(&mut *env, config)?;
+    let displacements = displacements(&*env, &pairs);
     let arms = evaluator.arms();
-    let jobs: Vec<(Arm, u64, usize, &Pair)> = pairs
-        .iter()
+    let jobs: Vec<Job<'_>> = (pairs.iter())
         .flat_map(|(seed, pairs)| {
             pairs.iter().enumerate().map(move |(index, pair)| (*seed, index, pair))
         })
         .flat_map(|(seed, index, pair)| arms.iter().map(move |&arm| (arm, seed, index, pair)))
         .collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Mutex<Vec<Option<Result<PairOutcome, AgentError>>>> =
-        Mutex::new((0..jobs.len()).map(|_| None).collect());
-    let work = |env: &mut dyn Env| {
-        while !evaluator.interrupt.is_raised() {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(arm, seed, pair, problem)) = jobs.get(index) else { break };
-            let outcome = evaluator.run(
-                env,
-                arm,
-                (seed, pair),
-                problem,
-                config.budget_steps,
-                &mut housecat_core::NoRecorder,
-            );
-            let failed = outcome.is_err();
-            if let Ok(mut results) = results.lock() {
-                results[index] = Some(outcome);
-            }
-            (evaluator.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
-            if failed {
-                // Nobody needs the rest: the evaluation reports this failure.
-                next.store(jobs.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    let mut envs = vec![env];
-    for _ in 1..evaluator.threads.max(1) {
-        envs.push((evaluator.new_env)()?);
-    }
-    std::thread::scope(|scope| {
-        for env in &mut envs {
-            let work = &work;
-            scope.spawn(move || work(&mut **env));
-        }
-    });
-    if evaluator.interrupt.is_raised() {
-        return Err(AgentError::Interrupted);
-    }
-    let results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let outcomes = results.into_iter().flatten().collect::<Result<_, _>>()?;
+    let outcomes = evaluator.run_all(&jobs, config.budget_steps, &|_| ())?;
     Ok(Evaluation { task, config: config.clone(), displacements, outcomes, pairs })
 }
 

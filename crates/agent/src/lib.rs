@@ -4,25 +4,36 @@
 //! towards an encoded goal (or for predicted reward), and replans as it goes. [`Oracle`] is the same
 //! search on the simulator itself. [`evaluate`] runs both, and two floors, on the same held-out pairs.
 
+mod acting;
 mod actors;
 mod by_factor;
+mod compare;
 mod error;
 mod evaluate;
 mod mpc;
 mod objective;
 mod oracle;
 mod pairs;
-mod receding;
+mod real_time;
 mod report;
+mod searching;
 mod stats;
+mod thinker;
 
+pub use acting::Control;
 pub use actors::{RandomPolicy, Still};
 pub use by_factor::FactorSuccess;
+pub use compare::{Comparison, Difference, Judged, Standing};
 pub use error::AgentError;
-pub use evaluate::{Arm, EvalConfig, Evaluation, Evaluator, PairOutcome, Search, evaluate};
-pub use mpc::{Goal, MpcPolicy};
+pub use evaluate::{
+    Arm, EvalConfig, Evaluation, Evaluator, Job, PairOutcome, Search, displacements, evaluate,
+};
+pub use mpc::MpcPolicy;
 pub use objective::{CostShape, LatentObjective, SimObjective};
 pub use oracle::Oracle;
 pub use pairs::{Collector, Pair, held_out_pairs};
 pub use report::{ArmSuccess, Difficulty, EpisodeRow, EvalReport, Milliseconds, Returns};
-pub use stats::{Interval, mean_interval, median, percentile, spearman, wilson};
+pub use stats::{
+    Interval, holm, mcnemar, mean_interval, median, percentile, sign_flip, spearman, wilson,
+};
+pub use thinker::Goal;

@@ -5,9 +5,8 @@ use housecat_model::LatentRollout;
 use housecat_plan::{ActionSequences, Objective};
 use serde::{Deserialize, Serialize};
 
-/// How the distances to the goal along a plan become its cost: a weighted sum of the distance at the
-/// last step, the least along the way, and the mean. Distances are squared latent distances per
-/// component in a model and the sim's squared goal distances on the ground truth.
+/// The terms of a plan's cost and their weights. Distances to the goal are squared latent distances per component in
+/// a model and the sim's squared goal distances on the ground truth, at the end of every action block.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CostShape {
@@ -17,11 +16,24 @@ pub struct CostShape {
     pub min: f32,
     /// Weight of the mean distance.
     pub mean: f32,
+    /// Weight of minus the sum of rewards, where there are rewards.
+    #[serde(default = "one")]
+    pub reward: f32,
+    /// Weight of the mean squared action.
+    #[serde(default)]
+    pub effort: f32,
+    /// Weight of the mean squared change of the action from one control step to the next.
+    #[serde(default)]
+    pub smoothness: f32,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 impl CostShape {
-    /// Folds distances in time order.
-    fn cost(self, distances: impl Iterator<Item = f32>) -> f32 {
+    /// Folds distances in time order; 0 for none.
+    fn distance(self, distances: impl Iterator<Item = f32>) -> f32 {
         let (mut last, mut min, mut sum, mut count) = (0.0, f32::INFINITY, 0.0, 0.0_f32);
         for distance in distances {
             last = distance;
@@ -29,8 +41,33 @@ impl CostShape {
             sum += distance;
             count += 1.0;
         }
-        self.last * last + self.min * min + self.mean * sum / count.max(1.0)
+        if count == 0.0 {
+            return 0.0;
+        }
+        self.last * last + self.min * min + self.mean * sum / count
     }
+
+    /// What the actions `[H, A]` themselves cost.
+    fn actions(self, plan: &[f32], action_dim: usize) -> f32 {
+        let mut cost = 0.0;
+        if self.effort != 0.0 {
+            cost += self.effort * mean_square(plan.iter().copied());
+        }
+        if self.smoothness != 0.0 {
+            let changes = plan.iter().zip(plan.get(action_dim..).unwrap_or_default());
+            cost += self.smoothness * mean_square(changes.map(|(before, after)| after - before));
+        }
+        cost
+    }
+}
+
+fn mean_square(values: impl Iterator<Item = f32>) -> f32 {
+    let (mut sum, mut count) = (0.0, 0.0_f32);
+    for value in values {
+        sum += value * value;
+        count += 1.0;
+    }
+    sum / count.max(1.0)
 }
 
 /// Prices plans by rolling a latent model from the present latent.
@@ -64,24 +101,28 @@ impl Objective for LatentObjective<'_> {
         let d = self.rollout.latent_dim();
         let latents =
             self.rollout.roll(self.start, self.before, &candidates.values, samples, blocks);
-        if let Some(goal) = self.goal {
-            let distance = |block: usize, sample: usize| {
-                let at = (block * samples + sample) * d;
-                latents[at..at + d].iter().zip(goal).map(|(z, g)| (z - g) * (z - g)).sum::<f32>()
-                    / d as f32
-            };
-            return (0..samples)
-                .map(|sample| self.shape.cost((0..blocks).map(|block| distance(block, sample))))
-                .collect();
-        }
-        match self.rollout.rewards(self.start, &candidates.values, samples, blocks) {
-            Some(rewards) => (0..samples)
-                .map(|sample| {
-                    -(0..blocks).map(|block| rewards[block * samples + sample]).sum::<f32>()
-                })
-                .collect(),
+        let mut costs: Vec<f32> = match self.goal {
+            Some(goal) => {
+                let distance = |block: usize, sample: usize| {
+                    let at = (block * samples + sample) * d;
+                    let apart =
+                        latents[at..at + d].iter().zip(goal).map(|(z, g)| (z - g) * (z - g));
+                    apart.sum::<f32>() / d as f32
+                };
+                let along = |sample| (0..blocks).map(move |block| distance(block, sample));
+                (0..samples).map(|sample| self.shape.distance(along(sample))).collect()
+            }
             None => vec![0.0; samples],
+        };
+        let rewards = self.rollout.rewards(self.start, &candidates.values, samples, blocks);
+        for (sample, cost) in costs.iter_mut().enumerate() {
+            if let Some(rewards) = &rewards {
+                let sum: f32 = (0..blocks).map(|block| rewards[block * samples + sample]).sum();
+                *cost -= self.shape.reward * sum;
+            }
+            *cost += self.shape.actions(candidates.sequence(sample), candidates.action_dim);
         }
+        costs
     }
 }
 
@@ -111,10 +152,9 @@ impl SimObjective<'_> {
                 distances.push(distance * distance);
             }
         }
-        match self.world.task() {
-            housecat_core::TaskKind::Goal => Some(self.shape.cost(distances.into_iter())),
-            housecat_core::TaskKind::Reward => Some(-reward),
-        }
+        let shape = self.shape;
+        let goal = shape.distance(distances.into_iter());
+        Some(goal - shape.reward * reward + shape.actions(plan, action_dim))
     }
 }
 
@@ -136,9 +176,18 @@ mod tests {
     #[test]
     fn a_cost_weighs_last_least_and_mean() {
         let distances = [4.0, 1.0, 4.0];
-        let cost = |last, min, mean| CostShape { last, min, mean }.cost(distances.into_iter());
+        let none =
+            CostShape { last: 0.0, min: 0.0, mean: 0.0, reward: 1.0, effort: 0.0, smoothness: 0.0 };
+        let cost =
+            |last, min, mean| CostShape { last, min, mean, ..none }.distance(distances.into_iter());
         assert_eq!(cost(1.0, 0.0, 0.0), 4.0);
         assert_eq!(cost(0.0, 1.0, 0.0), 1.0);
         assert_eq!(cost(0.0, 0.0, 1.0), 3.0);
+        assert_eq!(CostShape { last: 1.0, min: 1.0, ..none }.distance(std::iter::empty()), 0.0);
+        let plan = [1.0, 0.0, 1.0, 0.5];
+        let actions =
+            |effort, smoothness| CostShape { effort, smoothness, ..none }.actions(&plan, 2);
+        assert_eq!(actions(1.0, 0.0), 2.25 / 4.0);
+        assert_eq!(actions(0.0, 1.0), 0.25 / 2.0);
     }
 }

@@ -66,6 +66,18 @@ pub struct Difficulty {
     pub median: f64,
 }
 
+impl Difficulty {
+    /// Of the problems' displacements, each with the same terms.
+    pub(crate) fn medians(displacements: &[Vec<GoalError>]) -> Vec<Self> {
+        let Some(first) = displacements.first() else { return Vec::new() };
+        let of_term = |(term, named): (usize, &GoalError)| {
+            let values: Vec<f64> = displacements.iter().map(|terms| terms[term].value).collect();
+            Self { name: named.name.clone(), unit: named.unit.clone(), median: median(&values) }
+        };
+        first.iter().enumerate().map(of_term).collect()
+    }
+}
+
 /// One episode of the model arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeRow {
@@ -164,7 +176,6 @@ impl EvalReport {
             model.iter().flat_map(|outcome| &outcome.plan_secs).map(|secs| secs * 1e3).collect();
         let correlations: Vec<f64> =
             model.iter().filter_map(|outcome| outcome.elite_correlation).collect();
-        let terms = evaluation.displacements.first().map_or(0, Vec::len);
         Self {
             sim: sim.to_owned(),
             protocol,
@@ -193,18 +204,7 @@ impl EvalReport {
             }),
             env_steps_mean: model.iter().map(|outcome| steps(outcome) as f64).sum::<f64>()
                 / model.len().max(1) as f64,
-            pair_difficulty: (0..terms)
-                .map(|term| {
-                    let first = &evaluation.displacements[0][term];
-                    let values: Vec<f64> =
-                        evaluation.displacements.iter().map(|terms| terms[term].value).collect();
-                    Difficulty {
-                        name: first.name.clone(),
-                        unit: first.unit.clone(),
-                        median: median(&values),
-                    }
-                })
-                .collect(),
+            pair_difficulty: Difficulty::medians(&evaluation.displacements),
             elite_rank_correlation: (!correlations.is_empty())
                 .then(|| correlations.iter().sum::<f64>() / correlations.len() as f64),
             varied: varied.map(|(name, varied)| (name.clone(), varied.among.clone())).collect(),

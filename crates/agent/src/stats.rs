@@ -1,5 +1,6 @@
 //! The statistics of success.
 
+use housecat_core::Seed;
 use serde::{Deserialize, Serialize};
 
 /// An estimate with its 95 % interval.
@@ -77,6 +78,52 @@ fn ranks(values: &[f32]) -> Vec<f64> {
     ranks
 }
 
+/// McNemar's exact two-sided test (McNemar 1947): how likely two arms that are equally good would disagree
+/// at least as unevenly as these did, where one alone succeeded on `first` problems and the other on `second`.
+pub fn mcnemar(first: usize, second: usize) -> f64 {
+    let (n, fewer) = (first + second, first.min(second));
+    // Binomial coefficients by their logarithms: n may be large.
+    let mut log_choose = 0.0;
+    let mut tail = 0.0;
+    for k in 0..=fewer {
+        if k > 0 {
+            log_choose += ((n - k + 1) as f64).ln() - (k as f64).ln();
+        }
+        tail += (log_choose - n as f64 * std::f64::consts::LN_2).exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+/// The paired permutation test (Fisher 1935) by random flips of sign: how likely the mean of the differences
+/// would lie as far from 0 if either sign of each were as likely. The flips depend on nothing but `differences`.
+pub fn sign_flip(differences: &[f64]) -> f64 {
+    const DRAWS: usize = 10_000;
+    let observed = differences.iter().sum::<f64>().abs();
+    let mut rng = Seed::new(0).child("sign-flip", differences.len() as u64).rng();
+    let mut as_far = 1;
+    for _ in 0..DRAWS {
+        let flip = |value: &f64| if rng.uniform(0.0, 1.0) < 0.5 { -*value } else { *value };
+        let sum: f64 = differences.iter().map(flip).sum();
+        // Rounding must not decide between sums that are equal.
+        as_far += usize::from(sum.abs() >= observed * (1.0 - 1e-12));
+    }
+    as_far as f64 / (DRAWS + 1) as f64
+}
+
+/// Holm's correction (1979): the p-values of several tests made together, each adjusted so that "below 0.05"
+/// keeps its meaning for all of them at once.
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut adjusted = vec![0.0; p.len()];
+    let mut largest: f64 = 0.0;
+    for (rank, &index) in order.iter().enumerate() {
+        largest = largest.max((p[index] * (p.len() - rank) as f64).min(1.0));
+        adjusted[index] = largest;
+    }
+    adjusted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +154,19 @@ mod tests {
         assert_eq!(percentile(&values, 1.0), 5.0);
         assert_eq!(percentile(&values, 0.0), 1.0);
         assert_eq!(median(&[]), 0.0);
+    }
+
+    #[test]
+    fn paired_tests_agree_with_published_values() {
+        // 2 (C(10,0) + C(10,1) + C(10,2)) / 2^10 = 112 / 1024.
+        assert!((mcnemar(2, 8) - 0.109_375).abs() < 1e-12 && mcnemar(8, 2) == mcnemar(2, 8));
+        assert!(mcnemar(0, 0) == 1.0 && mcnemar(5, 5) == 1.0 && mcnemar(0, 300) < 1e-80);
+        // All of six differences positive: 2 of 64 assignments are as extreme.
+        let p = sign_flip(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!((p - 2.0 / 64.0).abs() < 0.006, "{p}");
+        assert!(sign_flip(&[1.0, -1.0, 2.0, -2.0]) > 0.99);
+        // Holm 1979, with the values of Wikipedia's example.
+        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
+        assert_eq!(adjusted, [0.03, 0.06, 0.06, 0.02]);
     }
 }

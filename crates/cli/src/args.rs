@@ -57,6 +57,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Evaluate a run on held-out problems against floors and ceiling.
     Eval(EvalArgs),
+    /// Compare planners and models on the same problems.
+    Compare(CompareArgs),
     /// Solve one planning problem and explain the plan.
     Plan(PlanArgs),
     /// Measure this machine's throughput.
@@ -214,6 +216,58 @@ pub struct EvalArgs {
     /// What varies; success is then told per factor, too.
     #[command(flatten)]
     pub vary: VaryArg,
+}
+
+/// `housecat compare`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat compare push-t --planner cem,icem,mppi --samples 64,256 --pairs 30\n  \
+    housecat compare two-room --model runs/two-room/default,oracle --deadline-ms 5,20,100\n  \
+    housecat compare cart-pole --grid solver.std=0.3,0.7 --grid cost.mean=0,0.25\n\n\
+    Every combination is a contender, and all face the same held-out problems. What varies is set on top of the\n\
+    run's [planner], or of [oracle] in the sim's train.toml. The same command resumes, and repeats nothing done."
+)]
+pub struct CompareArgs {
+    /// The sim.
+    #[command(flatten)]
+    pub sim: SimArg,
+    /// Solvers, separated by commas: cem, icem, mppi, ... [default: the recipe's].
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub planner: Vec<String>,
+    /// Candidates a round, separated by commas [default: the recipe's].
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    pub samples: Vec<usize>,
+    /// Rounds of the first plan, separated by commas; later plans get half [default: the recipe's].
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    pub iterations: Vec<usize>,
+    /// Action blocks in a plan, separated by commas [default: the recipe's].
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    pub horizon: Vec<usize>,
+    /// Milliseconds a plan may take, separated by commas [default: as long as its rounds take].
+    #[arg(long, value_delimiter = ',', value_name = "MS,MS")]
+    pub deadline_ms: Vec<f64>,
+    /// Runs whose models plan, and `oracle` for the simulator itself, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "RUNS", default_value = "oracle")]
+    pub model: Vec<String>,
+    /// Any other value of the planner's, `key=value,value` as under [planner]; repeatable.
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub grid: Vec<String>,
+    /// Problems per seed [default: the recipe's].
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<usize>,
+    /// Evaluation seeds, separated by commas [default: the recipe's].
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub seeds: Option<Vec<u64>>,
+    /// Control steps from start to goal in the held-out episode [default: the recipe's].
+    #[arg(long, value_name = "N")]
+    pub goal_offset: Option<usize>,
+    /// Control steps a contender may use [default: the recipe's].
+    #[arg(long, value_name = "N")]
+    pub budget_steps: Option<usize>,
+    /// Folder of the results: compare.json, compare.html, and outcomes/ to resume from
+    /// [default: runs/<sim>/compare].
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 /// `housecat plan`

@@ -114,7 +114,7 @@ impl RunConfig {
         })?;
         table.insert("seed".into(), Value::Integer(stored));
         for assignment in set {
-            apply(&mut table, assignment)?;
+            assign(&mut table, assignment)?;
         }
         let config: Self = Value::Table(table)
             .try_into()
@@ -132,7 +132,7 @@ impl RunConfig {
         let mut table: Table = toml::from_str(&text)
             .with_context(|| format!("{} is not valid TOML", path.display()))?;
         for assignment in set {
-            apply(&mut table, assignment)?;
+            assign(&mut table, assignment)?;
         }
         let config: Self =
             Value::Table(table).try_into().with_context(|| path.display().to_string())?;
@@ -171,21 +171,33 @@ impl RunConfig {
     }
 }
 
-/// Applies `key.path=value` to a table. Numbers in the path index lists.
-fn apply(table: &mut Table, assignment: &str) -> anyhow::Result<()> {
+/// What a word on the command line means as a value of TOML. A bare word is a string: `input=state` reads
+/// better than `input="state"`.
+pub fn value_of(text: &str) -> Value {
+    match toml::from_str::<Table>(&format!("v = {text}")) {
+        Ok(mut parsed) => parsed.remove("v").unwrap_or_else(|| Value::String(text.to_owned())),
+        Err(_) => Value::String(text.to_owned()),
+    }
+}
+
+/// Applies `--set key.path=value` to a table.
+fn assign(table: &mut Table, assignment: &str) -> anyhow::Result<()> {
     let (path, text) = assignment
         .split_once('=')
         .ok_or_else(|| anyhow!("--set {assignment}: write it as key.path=value"))?;
-    // A bare word is a string: `input=state` reads better than `input="state"`.
-    let value = match toml::from_str::<Table>(&format!("v = {text}")) {
-        Ok(mut parsed) => parsed.remove("v").unwrap_or_else(|| Value::String(text.to_owned())),
-        Err(_) => Value::String(text.to_owned()),
-    };
+    apply(table, path, value_of(text)).with_context(|| format!("--set {assignment}"))
+}
+
+/// Replaces the value at `key.path` of a table. Numbers in the path index lists.
+///
+/// # Errors
+/// If there is no such key; says which there are.
+pub fn apply(table: &mut Table, path: &str, value: Value) -> anyhow::Result<()> {
     let keys: Vec<&str> = path.split('.').collect();
     let unknown = |key: &str, known: Vec<String>| {
-        anyhow!("--set {assignment}: there is no `{key}` here; known are: {}", known.join(", "))
+        anyhow!("there is no `{key}` here; known are: {}", known.join(", "))
     };
-    let (last, parents) = keys.split_last().context("--set needs a key")?;
+    let (last, parents) = keys.split_last().context("a key is missing")?;
     let mut at: &mut Value = match parents.split_first() {
         None => {
             let known = table.keys().cloned().collect();
@@ -208,7 +220,7 @@ fn apply(table: &mut Table, assignment: &str) -> anyhow::Result<()> {
                 let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
                 item.ok_or_else(|| unknown(key, vec![format!("0 to {}", count.saturating_sub(1))]))?
             }
-            _ => bail!("--set {assignment}: `{key}` is inside a plain value"),
+            _ => bail!("`{key}` is inside a plain value"),
         };
     }
     *at = value;
@@ -222,13 +234,13 @@ mod tests {
     #[test]
     fn overrides_reach_tables_and_lists_and_refuse_strangers() {
         let mut table: Table = toml::from_str("a = 1\n[b]\nc = 2.0\n[[b.d]]\ne = 'x'\n").unwrap();
-        apply(&mut table, "b.c=3.5").unwrap();
-        apply(&mut table, "b.d.0.e=word").unwrap();
-        apply(&mut table, "a=[1, 2]").unwrap();
+        assign(&mut table, "b.c=3.5").unwrap();
+        assign(&mut table, "b.d.0.e=word").unwrap();
+        assign(&mut table, "a=[1, 2]").unwrap();
         assert_eq!(table["b"]["c"].as_float(), Some(3.5));
         assert_eq!(table["b"]["d"][0]["e"].as_str(), Some("word"));
         assert!(table["a"].is_array());
-        let error = |set: &str| apply(&mut table.clone(), set).unwrap_err().to_string();
+        let error = |set: &str| format!("{:#}", assign(&mut table.clone(), set).unwrap_err());
         assert!(error("b.x=1").contains("known are: c, d"));
         assert!(error("b.d.7.e=1").contains("0 to 0"));
         assert!(error("nonsense").contains("key.path=value"));

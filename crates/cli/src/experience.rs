@@ -77,10 +77,7 @@ impl<'a> Beginner<'a> {
                     }
                     None => Goal::Reward,
                 };
-                let Search { search, solver, cost } = &self.planner;
-                let actor: Box<dyn Actor + 'a> =
-                    Box::new(MpcPolicy::new(model, &aim, search, solver, *cost)?);
-                return Ok((actor, rng));
+                return Ok((Box::new(MpcPolicy::new(model, &aim, &self.planner)?), rng));
             }
             Collectors::Mix(mix) => draw_share(mix, &mut rng),
         };
@@ -94,10 +91,7 @@ impl<'a> Beginner<'a> {
         }
         let scripted = self.sim.scripted().filter(|_| policy == CollectPolicy::Scripted);
         let mut actor: Box<dyn Actor + 'a> = match (policy, scripted) {
-            (CollectPolicy::Oracle, _) => {
-                let Search { search, solver, cost } = &self.oracle;
-                Box::new(Oracle::new(env, search, solver, *cost, self.block)?)
-            }
+            (CollectPolicy::Oracle, _) => Box::new(Oracle::new(env, &self.oracle, self.block)?),
             (_, Some(scripted)) => Box::new(scripted),
             (_, None) => Box::new(RandomPolicy::new(action_dim)),
         };

@@ -34,6 +34,7 @@ fn main() {
         Command::Collect(args) => command::collect::run(&session, &args),
         Command::Train(args) => command::train::run(&session, &args),
         Command::Eval(args) => command::eval::run(&session, &args),
+        Command::Compare(args) => command::compare::run(&session, &args),
         Command::Plan(args) => command::plan::run(&session, &args),
         Command::Bench(args) => command::bench::run(&session, &args),
         Command::View(args) => command::view::run(&session, &args),

@@ -38,7 +38,7 @@ pub fn show_run(
     let chosen = choose(evaluation);
     let view = spectator_view(sim, model);
     let strips =
-        eval::with_evaluator(session, sim, config, model, &view, &|_, _| (), |evaluator| {
+        eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
             let mut recorder = recorder(Sink::File(run.recording()), sim, &view, run)?;
             let mut strips = Vec::new();
             for outcome in &chosen {
@@ -63,7 +63,7 @@ pub fn show_episodes(
 ) -> anyhow::Result<()> {
     let eval::Loaded { run, sim, config, model } = loaded;
     let view = spectator_view(sim, model);
-    eval::with_evaluator(session, sim, config, model, &view, &|_, _| (), |evaluator| {
+    eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = config.eval.seeds.first().copied().unwrap_or(0);
         let pairs = housecat_agent::held_out_pairs(

@@ -291,9 +291,7 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
     env.reset(seed, &ResetOptions { evaluation: true, ..ResetOptions::default() })?;
     let state = env.state();
     env.set_goal(Some(&state))?;
-    let oracle_config = &config.oracle;
-    let mut oracle =
-        Oracle::new(&env, &oracle_config.search, &oracle_config.solver, oracle_config.cost, block)?;
+    let mut oracle = Oracle::new(&env, &config.oracle, block)?;
     let oracle = measure(budget, || {
         oracle.reset();
         oracle.decide(&env, &Observation::default(), &mut rng)?;
@@ -315,7 +313,7 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
             rounds: rolls,
         },
         Rate {
-            name: format!("{} plan on the simulator, {}", sim.name(), size(&oracle_config.search)),
+            name: format!("{} plan on the simulator, {}", sim.name(), size(&config.oracle.search)),
             unit: "ms, one thread",
             rounds: millis(oracle),
         },

@@ -133,7 +133,7 @@ pub fn with_evaluator<T>(
     session: &Session,
     sim: &Sim,
     config: &RunConfig,
-    model: &WorldModel,
+    model: Option<&WorldModel>,
     view: &ViewOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
     use_it: impl FnOnce(&Evaluator<'_>) -> anyhow::Result<T>,
@@ -149,10 +149,11 @@ pub fn with_evaluator<T>(
         new_env: &new_env,
         collector: &collector,
         episode_steps: config.collect.steps,
-        model: Some(model),
+        model,
         planner: &config.planner,
         oracle: &config.oracle,
         block: config.model.action_repeat,
+        real_time: false,
         threads: session.threads()?,
         interrupt: &session.interrupt,
         progress,
@@ -173,8 +174,9 @@ pub fn evaluate_run(
     let total = config.eval.pairs * config.eval.seeds.len() * Arm::ALL.len();
     let progress = Progress::new(session, "evaluate", total as u64, 0, "episodes");
     let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
+    let view = model_view(model);
     let evaluation =
-        with_evaluator(session, sim, config, model, &model_view(model), &advance, |evaluator| {
+        with_evaluator(session, sim, config, Some(model), &view, &advance, |evaluator| {
             evaluate(evaluator, &config.eval).map_err(|error| match error {
                 AgentError::Interrupted => session.interrupted(),
                 other => other.into(),

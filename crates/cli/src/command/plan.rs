@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     let loaded = eval::load(session, &args.run, args.planner.as_deref())?;
     let eval::Loaded { sim, config, model, .. } = &loaded;
     let view = eval::model_view(model);
-    eval::with_evaluator(session, sim, config, model, &view, &|_, _| (), |evaluator| {
+    eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = session.common.seed.unwrap_or(0);
         let pairs = held_out_pairs(

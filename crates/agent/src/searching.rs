@@ -1,0 +1,60 @@
+//! Searching anew from the plan before: the planner of a receding horizon.
+
+use crate::evaluate::Search;
+use housecat_core::{PlanTrace, Rng};
+use housecat_plan::{Effort, Objective, PlanError, Planner, SearchConfig, TimeBasis, optimise};
+use std::time::{Duration, Instant};
+
+/// A planner with its memory of the last plan.
+pub(crate) struct Searching {
+    planner: Box<dyn Planner>,
+    basis: TimeBasis,
+    action_dim: usize,
+    search: SearchConfig,
+    /// Control steps in an action block.
+    block: usize,
+    planned: bool,
+}
+
+impl Searching {
+    pub(crate) fn new(search: &Search, block: usize, action_dim: usize) -> Result<Self, PlanError> {
+        let Search { search, solver, .. } = search;
+        search.validate()?;
+        let basis = search.time.basis(search.horizon * block)?;
+        let planner = solver.build(search.samples, basis.knots(), action_dim)?;
+        Ok(Self { planner, basis, action_dim, search: search.clone(), block, planned: false })
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.planner.reset();
+        self.planned = false;
+    }
+
+    /// Control steps of a plan that are executed before planning anew.
+    pub(crate) fn steps(&self) -> usize {
+        self.search.execute * self.block
+    }
+
+    /// Plans, from the shifted last plan if there is one. The deadline counts from `started`, when the
+    /// decision was asked for.
+    pub(crate) fn plan(
+        &mut self,
+        objective: &mut dyn Objective,
+        proposals: &[Vec<f32>],
+        started: Instant,
+        rng: &mut Rng,
+    ) -> PlanTrace {
+        let steps = self.steps();
+        let iterations = if self.planned {
+            let Self { planner, basis, action_dim, .. } = self;
+            planner.shift(&|knots| basis.shift(knots, *action_dim, steps));
+            self.search.warm_iterations
+        } else {
+            self.search.iterations
+        };
+        self.planned = true;
+        let due = self.search.deadline_ms.map(|ms| started + Duration::from_secs_f64(ms / 1e3));
+        let effort = Effort { basis: &self.basis, iterations, deadline: due, proposals };
+        optimise(&mut *self.planner, objective, &effort, rng)
+    }
+}

@@ -1,0 +1,208 @@
+//! Minds that plan: in a learned world model, and on the ground truth.
+
+use crate::AgentError;
+use crate::evaluate::Search;
+use crate::objective::{CostShape, LatentObjective, SimObjective};
+use crate::searching::Searching;
+use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
+use housecat_model::{LatentRollout, WorldModel};
+use std::time::Instant;
+
+/// Makes plans.
+pub(crate) trait Thinking: Send {
+    /// What a decision is made from.
+    type Seen: Send;
+
+    /// Plans from the place where the world will be once the actions `during` `[n, A]`, whole blocks of them,
+    /// are executed from where it is `seen` now. A deadline counts from `started`.
+    fn think(
+        &mut self,
+        seen: Self::Seen,
+        during: &[f32],
+        started: Instant,
+        rng: &mut Rng,
+    ) -> Result<PlanTrace, EnvError>;
+
+    /// Forgets the episode.
+    fn reset(&mut self);
+
+    /// Forgets what was executed since the last look, because not all of it is known.
+    fn lose_history(&mut self) {}
+
+    /// Control steps of a plan that are executed before planning anew.
+    fn steps(&self) -> usize;
+}
+
+/// What the policy is after.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// To see this.
+    Observation(Box<Observation>),
+    /// To be rewarded, as the model predicts it.
+    Reward,
+}
+
+/// A latent and, if known, the latent one block before with the block between.
+#[derive(Clone, Debug)]
+struct Place {
+    latent: Vec<f32>,
+    before: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// Plans in a learned model. It sees observations and nothing else.
+pub(crate) struct LatentThinker<'a> {
+    model: &'a WorldModel,
+    rollout: LatentRollout,
+    shape: CostShape,
+    goal: Option<Vec<f32>>,
+    searching: Searching,
+    /// The latent one block before what is seen next, with that block.
+    before: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl<'a> LatentThinker<'a> {
+    /// # Errors
+    /// If the goal does not fit the model, reward is asked of a model without a reward head, or the
+    /// planner's configuration makes no sense.
+    pub fn new(model: &'a WorldModel, goal: &Goal, search: &Search) -> Result<Self, AgentError> {
+        let block = model.spec().model.action_repeat;
+        let goal = match goal {
+            Goal::Observation(observation) => Some(model.encode(&[observation])?),
+            Goal::Reward if model.spec().model.reward.is_some() => None,
+            Goal::Reward => {
+                let message = "a reward task needs a model with a reward head; add [model.reward] and train again";
+                return Err(housecat_model::ModelError::Data(message.into()).into());
+            }
+        };
+        Ok(Self {
+            model,
+            rollout: model.latent_rollout()?,
+            shape: search.cost,
+            goal,
+            searching: Searching::new(search, block, model.spec().actions.len())?,
+            before: None,
+        })
+    }
+
+    /// Where the world will be once a block is executed, as far as the model knows.
+    fn foresee(&mut self, place: Place, block: &[f32]) -> Place {
+        let before = place.before.as_ref().map(|(latent, block)| (&**latent, &**block));
+        let latent = self.rollout.roll(&place.latent, before, block, 1, 1).to_vec();
+        Place { latent, before: Some((place.latent, block.to_vec())) }
+    }
+
+    /// Moves the history on by blocks executed from `place`, of which only the start was seen.
+    fn remember(&mut self, place: Place, executed: &[f32]) {
+        let mut blocks = executed.chunks_exact(self.rollout.block_dim());
+        let Some(last) = blocks.next_back() else { return };
+        let place = blocks.fold(place, |place, block| self.foresee(place, block));
+        self.before = Some((place.latent, last.to_vec()));
+    }
+}
+
+impl Thinking for LatentThinker<'_> {
+    type Seen = Observation;
+
+    fn think(
+        &mut self,
+        seen: Observation,
+        during: &[f32],
+        started: Instant,
+        rng: &mut Rng,
+    ) -> Result<PlanTrace, EnvError> {
+        let latent = self.model.encode(&[&seen]);
+        let latent = latent.map_err(|error| EnvError::Policy(error.to_string()))?;
+        let here = Place { latent, before: self.before.take() };
+        let blocks = during.chunks_exact(self.rollout.block_dim());
+        let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
+        let mut objective = LatentObjective {
+            rollout: &mut self.rollout,
+            start: &place.latent,
+            before: place.before.as_ref().map(|(latent, block)| (&**latent, &**block)),
+            goal: self.goal.as_deref(),
+            shape: self.shape,
+        };
+        let mut trace = self.searching.plan(&mut objective, &[], started, rng);
+        trace.latents = objective.imagine(&trace.best);
+        // What is executed before the next look: what was already decided or, without that, this plan.
+        let next: Vec<f32> = match during {
+            [] => trace
+                .best
+                .chunks(trace.action_dim.max(1))
+                .take(self.steps())
+                .flatten()
+                .copied()
+                .collect(),
+            decided => decided.to_vec(),
+        };
+        self.remember(here, &next);
+        trace.plan_secs = started.elapsed().as_secs_f64();
+        Ok(trace)
+    }
+
+    fn reset(&mut self) {
+        self.searching.reset();
+        self.before = None;
+    }
+
+    fn lose_history(&mut self) {
+        self.before = None;
+    }
+
+    fn steps(&self) -> usize {
+        self.searching.steps()
+    }
+}
+
+/// Plans by trying sequences in a fork of the world.
+pub(crate) struct SimThinker {
+    world: Box<dyn Env>,
+    searching: Searching,
+    block: usize,
+    shape: CostShape,
+}
+
+impl SimThinker {
+    /// # Errors
+    /// If the planner's configuration makes no sense.
+    pub fn new(env: &dyn Env, search: &Search, block: usize) -> Result<Self, AgentError> {
+        let searching = Searching::new(search, block, env.spaces().action.dim())?;
+        Ok(Self { world: env.fork(), searching, block, shape: search.cost })
+    }
+}
+
+impl Thinking for SimThinker {
+    type Seen = Snapshot;
+
+    fn think(
+        &mut self,
+        seen: Snapshot,
+        during: &[f32],
+        started: Instant,
+        rng: &mut Rng,
+    ) -> Result<PlanTrace, EnvError> {
+        // Refuses a foreign world here, where there is someone to tell.
+        self.world.restore(&seen)?;
+        for action in during.chunks_exact(self.world.spaces().action.dim().max(1)) {
+            self.world.advance(action)?;
+        }
+        let start = if during.is_empty() { seen } else { self.world.snapshot() };
+        let mut objective = SimObjective {
+            world: &mut *self.world,
+            start: &start,
+            block: self.block,
+            shape: self.shape,
+        };
+        let mut trace = self.searching.plan(&mut objective, &[], started, rng);
+        trace.plan_secs = started.elapsed().as_secs_f64();
+        Ok(trace)
+    }
+
+    fn reset(&mut self) {
+        self.searching.reset();
+    }
+
+    fn steps(&self) -> usize {
+        self.searching.steps()
+    }
+}

@@ -1,0 +1,297 @@
+//! `housecat compare`: planners and models on the same held-out problems.
+
+mod grid;
+mod outcomes;
+
+use crate::args::CompareArgs;
+use crate::command::eval::{self, Loaded};
+use crate::config::RunConfig;
+use crate::console::{Progress, table};
+use crate::run_dir::write_whole;
+use crate::session::Session;
+use crate::sims;
+use anyhow::bail;
+use grid::combinations;
+use housecat_agent::{
+    AgentError, Arm, Comparison, Job, Judged, PairOutcome, Search, Standing, displacements,
+};
+use housecat_core::{Env as _, GoalError, TaskKind};
+use housecat_sim::{Sim, ViewOptions};
+use outcomes::{Outcomes, fingerprint};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What plans: the simulator itself, or a run's model.
+struct Planning {
+    /// `oracle`, or the run as the user named it.
+    name: String,
+    run: Option<Loaded>,
+    /// Tells this model and this sim from every other.
+    fingerprint: u64,
+    combinations: Vec<grid::Combination>,
+}
+
+impl Planning {
+    fn contender(&self, combination: &grid::Combination) -> String {
+        format!("{} {}", self.name, combination.label).trim_end().to_owned()
+    }
+}
+
+/// The command.
+pub fn run(session: &Session, args: &CompareArgs) -> anyhow::Result<()> {
+    session.check_flags()?;
+    let sim = sims::load(&args.sim.sim)?;
+    let mut recipe =
+        RunConfig::load(&sim, &args.sim.sim, session.common.seed, &session.common.set)?;
+    recipe.eval.pairs = args.pairs.unwrap_or(recipe.eval.pairs);
+    recipe.eval.seeds = args.seeds.clone().unwrap_or(recipe.eval.seeds);
+    recipe.eval.goal_offset = args.goal_offset.unwrap_or(recipe.eval.goal_offset);
+    recipe.eval.budget_steps = args.budget_steps.unwrap_or(recipe.eval.budget_steps);
+    recipe.eval.validate()?;
+    let out =
+        args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(sim.name()).join("compare"));
+
+    let plannings = (args.model.iter())
+        .map(|model| planning(session, args, &sim, &recipe, model))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let each = recipe.eval.pairs * recipe.eval.seeds.len();
+    let contenders: usize = plannings.iter().map(|planning| planning.combinations.len()).sum();
+    let progress = Progress::new(session, "compare", (contenders * each) as u64, 0, "episodes");
+    let done = AtomicUsize::new(0);
+    let mut fared = Vec::new();
+    let mut moved = Vec::new();
+    for planning in &plannings {
+        let (standings, displaced) =
+            fare(session, &sim, &recipe, planning, &out.join("outcomes"), &|| {
+                progress.set(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, String::new);
+            })?;
+        fared.extend(standings);
+        moved = displaced;
+    }
+    progress.finish();
+    let task = sim.env(&blind())?.task();
+    let comparison = Comparison {
+        sim: sim.name().to_owned(),
+        task,
+        pairs: recipe.eval.pairs,
+        seeds: recipe.eval.seeds.clone(),
+        goal_offset: recipe.eval.goal_offset,
+        budget_steps: recipe.eval.budget_steps,
+        pair_difficulty: Vec::new(),
+        standings: Vec::new(),
+        differences: Vec::new(),
+    }
+    .of(fared, &moved);
+    let document = serde_json::to_string_pretty(&comparison)?;
+    write_whole(&out.join("compare.json"), document.as_bytes())?;
+    let text = format!("{}\nwritten to {}", summary(&comparison), out.display());
+    session.result(&serde_json::from_str(&document)?, &text)
+}
+
+/// No camera, no state: planning on the ground truth needs neither.
+fn blind() -> ViewOptions {
+    ViewOptions { images: Vec::new(), state: true }
+}
+
+fn planning(
+    session: &Session,
+    args: &CompareArgs,
+    sim: &Sim,
+    recipe: &RunConfig,
+    model: &str,
+) -> anyhow::Result<Planning> {
+    let mut bytes = Vec::new();
+    for file in ["scene.xml", "sim.toml"] {
+        bytes.extend(std::fs::read(sim.folder().join(file)).unwrap_or_default());
+    }
+    let run = match model {
+        "oracle" => None,
+        path => {
+            let path = Path::new(path);
+            let loaded = eval::load(session, path, None)?;
+            if loaded.sim.name() != sim.name() {
+                let theirs = loaded.sim.name();
+                bail!("{} was trained on `{theirs}`, not on `{}`", path.display(), sim.name());
+            }
+            let (_, checkpoint) = crate::run_dir::RunDir::find(path)?;
+            bytes.extend(std::fs::read(checkpoint.join("model.safetensors"))?);
+            Some(loaded)
+        }
+    };
+    let base = run.as_ref().map_or(&recipe.oracle, |loaded| &loaded.config.planner);
+    let combinations = combinations(args, base)?;
+    Ok(Planning { name: model.to_owned(), run, fingerprint: fingerprint(&bytes), combinations })
+}
+
+/// Runs the contenders of one model, and says how far the problems ask the world to move.
+#[allow(clippy::type_complexity)]
+fn fare(
+    session: &Session,
+    sim: &Sim,
+    recipe: &RunConfig,
+    planning: &Planning,
+    folder: &Path,
+    advance: &(dyn Fn() + Sync),
+) -> anyhow::Result<(Vec<(Standing, Vec<PairOutcome>)>, Vec<Vec<GoalError>>)> {
+    let model = planning.run.as_ref().map(|run| &run.model);
+    let view = model.map_or_else(blind, eval::model_view);
+    // The problems are the recipe's, whichever run the model comes from; blocks are the model's own.
+    let mut config = recipe.clone();
+    if let Some(run) = &planning.run {
+        config.model = run.config.model.clone();
+    }
+    let mut fared = Vec::new();
+    let mut moved = Vec::new();
+    let mut problems = None;
+    for combination in &planning.combinations {
+        (config.planner, config.oracle) = (combination.search.clone(), combination.search.clone());
+        let name = planning.contender(combination);
+        let arm = if model.is_some() { Arm::Model } else { Arm::Oracle };
+        let definition = definition(sim, planning, &config, &combination.search)?;
+        let store = Outcomes::open(folder, &definition)?;
+        let outcomes =
+            eval::with_evaluator(session, sim, &config, model, &view, &|_, _| (), |evaluator| {
+                let mut env = (evaluator.new_env)()?;
+                let pairs = match &problems {
+                    Some(pairs) => pairs,
+                    None => {
+                        let found = evaluator.problems(&mut *env, &config.eval)?;
+                        moved = displacements(&*env, &found);
+                        &*problems.insert(found)
+                    }
+                };
+                let jobs: Vec<Job<'_>> = (pairs.iter())
+                    .flat_map(|(seed, pairs)| {
+                        pairs.iter().enumerate().map(move |(index, pair)| (arm, *seed, index, pair))
+                    })
+                    .collect();
+                run_missing(session, evaluator, &jobs, &store, config.eval.budget_steps, advance)
+            })?;
+        let task = if moved.is_empty() { TaskKind::Reward } else { TaskKind::Goal };
+        let standing = Standing::new(&name, &planning.name, &combination.search, task, &outcomes);
+        fared.push((standing, outcomes));
+    }
+    Ok((fared, moved))
+}
+
+/// Everything that the outcomes of a contender depend on, as one line.
+fn definition(
+    sim: &Sim,
+    planning: &Planning,
+    config: &RunConfig,
+    search: &Search,
+) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"), "sim": sim.name(), "model": planning.name,
+        "fingerprint": format!("{:016x}", planning.fingerprint), "planner": search, "eval": config.eval,
+        "block": config.model.action_repeat, "collect": config.collect,
+    }))?)
+}
+
+fn run_missing(
+    session: &Session,
+    evaluator: &housecat_agent::Evaluator<'_>,
+    jobs: &[Job<'_>],
+    store: &Outcomes,
+    budget: usize,
+    advance: &(dyn Fn() + Sync),
+) -> anyhow::Result<Vec<PairOutcome>> {
+    let is = |outcome: &PairOutcome, job: &Job<'_>| (outcome.seed, outcome.pair) == (job.1, job.2);
+    let known = |job: &&Job<'_>| store.known.iter().any(|outcome| is(outcome, job));
+    jobs.iter().filter(known).for_each(|_| advance());
+    let missing: Vec<Job<'_>> = jobs.iter().filter(|job| !known(job)).copied().collect();
+    let failure = Mutex::new(None);
+    let done = |outcome: &PairOutcome| {
+        if let Err(error) = store.add(outcome)
+            && let Ok(mut failure) = failure.lock()
+        {
+            failure.get_or_insert(error);
+        }
+        advance();
+    };
+    let fresh = evaluator.run_all(&missing, budget, &done).map_err(|error| match error {
+        AgentError::Interrupted => session.interrupted(),
+        other => other.into(),
+    })?;
+    if let Some(error) = failure.into_inner().unwrap_or_default() {
+        return Err(error);
+    }
+    let all = || store.known.iter().chain(&fresh);
+    Ok(jobs.iter().filter_map(|job| all().find(|outcome| is(outcome, job)).cloned()).collect())
+}
+
+/// The comparison as tables for people.
+fn summary(comparison: &Comparison) -> String {
+    let reward = comparison.task == TaskKind::Reward;
+    let head = ["contender", "return", "moderate", "strict", "plan ms", "p95", "cut", "steps", ""];
+    let keep = |row: Vec<String>| -> Vec<String> {
+        row.into_iter()
+            .enumerate()
+            .filter(|(i, _)| reward || *i != 1)
+            .map(|(_, cell)| cell)
+            .collect()
+    };
+    let mut rows = vec![keep(head.map(str::to_owned).to_vec())];
+    for standing in &comparison.standings {
+        let success =
+            |s: &housecat_agent::ArmSuccess| format!("{:.3} [{:.3}, {:.3}]", s.rate, s.low, s.high);
+        let returns = standing.returns.map_or_else(String::new, |returns| {
+            format!("{:.1} [{:.1}, {:.1}]", returns.mean, returns.low, returns.high)
+        });
+        rows.push(keep(vec![
+            standing.name.clone(),
+            returns,
+            success(&standing.moderate),
+            success(&standing.strict),
+            format!("{:.1}", standing.plan_ms.median),
+            format!("{:.1}", standing.plan_ms.p95),
+            format!("{:.2}", standing.cut),
+            format!("{:.1}", standing.env_steps_mean),
+            if standing.on_front { "front".to_owned() } else { String::new() },
+        ]));
+    }
+    let mut text = table(&rows);
+    let count = comparison.pairs * comparison.seeds.len();
+    text.push_str(&format!(
+        "{count} problems, the same for all; 95 % intervals (success: Wilson). front: nothing is both better and faster\n"
+    ));
+    if !comparison.pair_difficulty.is_empty() {
+        let term =
+            |t: &housecat_agent::Difficulty| format!("{} {:.3} {}", t.name, t.median, t.unit);
+        let terms: Vec<String> = comparison.pair_difficulty.iter().map(term).collect();
+        text.push_str(&format!("pair difficulty (median displacement): {}\n", terms.join(", ")));
+    }
+    if comparison.standings.len() > 1 {
+        text.push_str(&significant(comparison));
+    }
+    text
+}
+
+fn significant(comparison: &Comparison) -> String {
+    let name = |by: Judged| match by {
+        Judged::Moderate => "moderate",
+        Judged::Strict => "strict",
+        Judged::Return => "return",
+    };
+    let mut rows = vec![["by", "better", "worse", "difference", "p"].map(str::to_owned).to_vec()];
+    let significant = comparison.differences.iter().filter(|difference| difference.significant);
+    for difference in significant {
+        rows.push(vec![
+            name(difference.by).to_owned(),
+            difference.better.clone(),
+            difference.worse.clone(),
+            format!("{:.3}", difference.difference),
+            format!("{:.2e}", difference.p),
+        ]);
+    }
+    let tested = comparison.differences.len();
+    match rows.len() {
+        1 => format!("\nno difference is significant ({tested} tested)\n"),
+        found => format!(
+            "\nsignificant differences, {} of {tested} tested (paired, Holm-corrected p < 0.05)\n{}",
+            found - 1,
+            table(&rows)
+        ),
+    }
+}
