@@ -35,8 +35,8 @@ pub struct PlanTrace {
     pub elite_costs: Vec<f32>,
     /// By how much the chosen sequence breaks each constraint, by name; not above 0 where it is kept.
     pub violations: Vec<(String, f32)>,
-    /// Candidates that a deadline left unpriced.
-    pub cut: usize,
+    /// Share of the candidates that a deadline left unpriced, in [0, 1].
+    pub cut: f64,
     /// Wall-clock seconds spent planning.
     pub plan_secs: f64,
     /// The latent path the plan is expected to take, one latent per action block, the present first;

@@ -37,7 +37,7 @@ pub fn optimise(
     let constraints = pricer.objective.constraints();
     let mut best = Best::default();
     let mut trace = PlanTrace { best_cost: f32::INFINITY, ..PlanTrace::default() };
-    let (mut samples, mut rounds) = (0, 0);
+    let (mut samples, mut rounds, mut asked, mut done) = (0, 0, 0, 0);
     for round in 0..effort.iterations {
         let candidates = planner.propose(rng);
         if round == 0 {
@@ -45,17 +45,18 @@ pub fn optimise(
         }
         let candidates = candidates.clone();
         samples = candidates.samples;
+        asked += samples;
         trace.action_dim = candidates.action_dim;
         let priced = pricer.price(&candidates, planner.wants_grads());
         let count = priced.costs.len();
         for (sample, &cost) in priced.costs.iter().enumerate() {
             best.offer(cost, priced.violations_of(sample), candidates.sequence(sample));
         }
+        rounds += 1;
+        done += count;
         if count < samples {
-            trace.cut += samples - count;
             break;
         }
-        rounds += 1;
         let mut order: Vec<usize> = (0..count).collect();
         order.sort_by(|&a, &b| priced.costs[a].total_cmp(&priced.costs[b]).then(a.cmp(&b)));
         let elites = &order[..planner.elites().min(count)];
@@ -76,10 +77,10 @@ pub fn optimise(
             std: planner.std(),
         });
     }
-    // The round that the deadline broke off is counted above; those that never began are counted here.
-    let begun = rounds + usize::from(trace.cut > 0);
-    trace.cut += effort.iterations.saturating_sub(begun) * samples;
-    if trace.cut == 0 {
+    // Rounds that never began would have been as large as the last.
+    asked += (effort.iterations - rounds) * samples;
+    trace.cut = 1.0 - done as f64 / asked.max(1) as f64;
+    if done == asked {
         let last = ActionSequences {
             samples: 1,
             horizon: effort.basis.knots(),
