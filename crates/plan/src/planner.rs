@@ -24,7 +24,7 @@ impl<'a> Prices<'a> {
 }
 
 /// A search distribution over action sequences.
-pub trait Planner {
+pub trait Planner: Send {
     /// Draws candidates; every component lies in `[-1, 1]`. The caller may overwrite some with proposals.
     fn propose(&mut self, rng: &mut Rng) -> &mut ActionSequences;
 
