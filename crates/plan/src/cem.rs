@@ -51,22 +51,8 @@ impl Cem {
         horizon: usize,
         action_dim: usize,
     ) -> Result<Self, PlanError> {
-        if config.elites == 0 || config.elites > samples {
-            let value = config.elites.to_string();
-            return Err(PlanError::Config {
-                key: "elites",
-                value,
-                fix: "choose between 1 and `planner.samples`",
-            });
-        }
-        if config.keep >= samples {
-            let value = config.keep.to_string();
-            return Err(PlanError::Config {
-                key: "keep",
-                value,
-                fix: "keep fewer than `planner.samples`",
-            });
-        }
+        in_range("elites", config.elites, 1, samples, "choose between 1 and `planner.samples`")?;
+        in_range("keep", config.keep, 0, samples - 1, "keep fewer than `planner.samples`")?;
         in_range("std", config.std, 1e-3, 10.0, "choose a spread between 0.001 and 10")?;
         in_range("min_std", config.min_std, 0.0, config.std, "choose between 0 and `planner.std`")?;
         in_range("rho", config.rho, 0.0, 0.999, "choose a correlation in [0, 0.999]")?;
@@ -79,6 +65,24 @@ impl Cem {
             candidates: ActionSequences::zeros(samples, horizon, action_dim),
             kept: Vec::new(),
         })
+    }
+
+    /// The candidates last proposed.
+    pub(crate) fn candidates(&self) -> &ActionSequences {
+        &self.candidates
+    }
+
+    /// Believes in the first of `sequences`, and keeps as many as it would of its own elites.
+    pub(crate) fn adopt<'a>(&mut self, sequences: impl Iterator<Item = &'a [f32]>) {
+        self.kept.clear();
+        for (rank, sequence) in sequences.take(self.config.keep.max(1)).enumerate() {
+            if rank == 0 {
+                self.mean.copy_from_slice(sequence);
+            }
+            if rank < self.config.keep {
+                self.kept.extend_from_slice(sequence);
+            }
+        }
     }
 }
 
@@ -105,7 +109,10 @@ impl Planner for Cem {
 
     fn update(&mut self, prices: &Prices<'_>) {
         let Self { config, mean, std, candidates, kept } = self;
-        let elites = &prices.order[..config.elites.min(prices.order.len())];
+        let elites = prices.elites(config.elites);
+        if elites.is_empty() {
+            return;
+        }
         let (count, momentum) = (elites.len() as f32, config.momentum);
         for index in 0..mean.len() {
             let values = elites.iter().map(|&elite| candidates.sequence(elite)[index]);

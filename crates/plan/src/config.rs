@@ -1,6 +1,10 @@
 //! Configuration of planners, as it stands under `[planner]`.
 
-use crate::{ActionTime, Cem, CemConfig, Mppi, MppiConfig, PlanError, Planner};
+use crate::{
+    ActionTime, AdamConfig, CategoricalCem, CategoricalCemConfig, Cem, CemConfig, Hybrid,
+    HybridConfig, Icem, IcemConfig, Lagrangian, LagrangianConfig, Mppi, MppiConfig, PlanError,
+    Planner, PredictiveSampling, PredictiveSamplingConfig, ProjectedGradientConfig,
+};
 use serde::{Deserialize, Serialize};
 
 /// What every planner needs to know.
@@ -31,14 +35,38 @@ pub struct SearchConfig {
 pub enum PlannerConfig {
     /// The cross-entropy method.
     Cem(CemConfig),
+    /// The cross-entropy method, sample-efficient.
+    Icem(IcemConfig),
     /// Model-predictive path integral control.
     Mppi(MppiConfig),
+    /// The best of noisy copies of the plan.
+    PredictiveSampling(PredictiveSamplingConfig),
+    /// The cross-entropy method over discrete actions.
+    CategoricalCem(CategoricalCemConfig),
+    /// Adam down the gradients of the costs, from many starts.
+    Adam(AdamConfig),
+    /// Projected gradient descent, from many starts.
+    ProjectedGradient(ProjectedGradientConfig),
+    /// The cross-entropy method, then Adam.
+    Hybrid(HybridConfig),
+    /// Constraints by an augmented Lagrangian around a solver that samples.
+    Lagrangian(LagrangianConfig),
 }
 
 impl PlannerConfig {
     /// Every kind with its defaults, for conformance tests and the command line.
     pub fn all() -> Vec<Self> {
-        vec![Self::Cem(CemConfig::default()), Self::Mppi(MppiConfig::default())]
+        vec![
+            Self::Cem(CemConfig::default()),
+            Self::Icem(IcemConfig::default()),
+            Self::Mppi(MppiConfig::default()),
+            Self::PredictiveSampling(PredictiveSamplingConfig::default()),
+            Self::CategoricalCem(CategoricalCemConfig::default()),
+            Self::Adam(AdamConfig::default()),
+            Self::ProjectedGradient(ProjectedGradientConfig::default()),
+            Self::Hybrid(HybridConfig::default()),
+            Self::Lagrangian(LagrangianConfig::default()),
+        ]
     }
 
     /// The kind called `name`, with its defaults.
@@ -50,7 +78,14 @@ impl PlannerConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Cem(_) => "cem",
+            Self::Icem(_) => "icem",
             Self::Mppi(_) => "mppi",
+            Self::PredictiveSampling(_) => "predictive_sampling",
+            Self::CategoricalCem(_) => "categorical_cem",
+            Self::Adam(_) => "adam",
+            Self::ProjectedGradient(_) => "projected_gradient",
+            Self::Hybrid(_) => "hybrid",
+            Self::Lagrangian(_) => "lagrangian",
         }
     }
 
@@ -64,9 +99,17 @@ impl PlannerConfig {
         horizon: usize,
         action_dim: usize,
     ) -> Result<Box<dyn Planner>, PlanError> {
+        let (s, h, a) = (samples, horizon, action_dim);
         Ok(match self {
-            Self::Cem(config) => Box::new(Cem::new(config, samples, horizon, action_dim)?),
-            Self::Mppi(config) => Box::new(Mppi::new(config, samples, horizon, action_dim)?),
+            Self::Cem(config) => Box::new(Cem::new(config, s, h, a)?),
+            Self::Icem(config) => Box::new(Icem::new(config, s, h, a)?),
+            Self::Mppi(config) => Box::new(Mppi::new(config, s, h, a)?),
+            Self::PredictiveSampling(config) => Box::new(PredictiveSampling::new(config, s, h, a)?),
+            Self::CategoricalCem(config) => Box::new(CategoricalCem::new(config, s, h, a)?),
+            Self::Adam(config) => Box::new(config.build(s, h, a)?),
+            Self::ProjectedGradient(config) => Box::new(config.build(s, h, a)?),
+            Self::Hybrid(config) => Box::new(Hybrid::new(config, s, h, a)?),
+            Self::Lagrangian(config) => Box::new(Lagrangian::new(config, s, h, a)?),
         })
     }
 }
@@ -108,11 +151,11 @@ impl SearchConfig {
 }
 
 /// Refuses a value outside `low..=high`.
-pub(crate) fn in_range(
+pub(crate) fn in_range<T: PartialOrd + ToString>(
     key: &'static str,
-    value: f32,
-    low: f32,
-    high: f32,
+    value: T,
+    low: T,
+    high: T,
     fix: &'static str,
 ) -> Result<(), PlanError> {
     match (low..=high).contains(&value) {

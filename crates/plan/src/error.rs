@@ -13,4 +13,19 @@ pub enum PlanError {
         /// What it should be.
         fix: &'static str,
     },
+    /// A solver inside of another cannot be built.
+    #[error("in `planner.{key}`: {source}")]
+    Within {
+        /// Where the inner solver stands.
+        key: &'static str,
+        /// What is wrong with it.
+        source: Box<PlanError>,
+    },
+}
+
+impl PlanError {
+    /// The same error, of a solver that stands under `key` of another.
+    pub(crate) fn within(self, key: &'static str) -> Self {
+        Self::Within { key, source: Box::new(self) }
+    }
 }

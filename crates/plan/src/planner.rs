@@ -15,6 +15,14 @@ pub struct Prices<'a> {
     pub violations: &'a [f32],
 }
 
+impl<'a> Prices<'a> {
+    /// The `count` cheapest candidates, without those that broke the model; empty where all did.
+    pub fn elites(&self, count: usize) -> &'a [usize] {
+        let whole = self.order.partition_point(|&index| self.costs[index] < f32::MAX);
+        &self.order[..count.min(whole)]
+    }
+}
+
 /// A search distribution over action sequences.
 pub trait Planner: Send {
     /// Draws candidates; every component lies in `[-1, 1]`. The caller may overwrite some with proposals.

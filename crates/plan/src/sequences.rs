@@ -34,4 +34,14 @@ impl ActionSequences {
         let len = self.len_one();
         &mut self.values[sample * len..(sample + 1) * len]
     }
+    /// Standard deviation of a component over the samples, averaged over components, in action units.
+    pub(crate) fn spread(&self) -> f32 {
+        let (len, count) = (self.len_one(), self.samples.max(1) as f32);
+        let spread = |index: usize| {
+            let values = self.values.iter().skip(index).step_by(len);
+            let centre = values.clone().sum::<f32>() / count;
+            (values.map(|value| (value - centre) * (value - centre)).sum::<f32>() / count).sqrt()
+        };
+        (0..len).map(spread).sum::<f32>() / len.max(1) as f32
+    }
 }
