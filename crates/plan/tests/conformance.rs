@@ -5,7 +5,8 @@ mod common;
 use common::{Bowl, Broken, Cost, least, plan, search, steps, within_bounds};
 use housecat_core::Seed;
 use housecat_plan::{
-    ActionSequences, ActionTime, CategoricalCemConfig, Effort, Objective, PlannerConfig, optimise,
+    ActionSequences, ActionTime, CategoricalCemConfig, Effort, HybridConfig, Objective,
+    PlannerConfig, optimise,
 };
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -219,6 +220,20 @@ fn a_deadline_is_kept() {
             planner.shift(&|knots| basis.shift(knots, 2, 1));
         }
     }
+}
+
+#[test]
+fn a_deadline_is_kept_where_candidates_become_dearer_to_price() {
+    // Sampling takes 50 microseconds a candidate; probing for gradients 66 times as long.
+    let config = HybridConfig { sample_rounds: 1, ..Default::default() };
+    let mut planner = PlannerConfig::Hybrid(config).build(64, 32, 2).unwrap();
+    let mut objective = Slow(Bowl::new(&[0.3; 64]));
+    let basis = steps(32);
+    let deadline = Some(Instant::now() + Duration::from_millis(12));
+    let effort = Effort { basis: &basis, iterations: 50, deadline, proposals: &[] };
+    optimise(&mut *planner, &mut objective, &effort, &mut Seed::new(0).rng());
+    let probed = objective.0.counts.iter().filter(|&&count| count == 65).count();
+    assert!(probed <= 4, "{probed} candidates probed, as if each took 50 microseconds");
 }
 
 #[test]
