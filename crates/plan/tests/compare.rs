@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bowl, Cost, plan, plan_of};
+use common::{Bowl, Broken, Cost, plan, plan_of};
 use housecat_core::Seed;
 use housecat_plan::{AdamConfig, IcemConfig, Objective, PlannerConfig, ProjectedGradientConfig};
 
@@ -117,6 +117,25 @@ fn a_descent_that_starts_anew_with_every_plan_finds_what_the_first_missed() {
     };
     let (stuck, free) = (found(0.0), found(0.75));
     assert!(free > stuck, "{stuck} without, {free} with");
+}
+
+#[test]
+fn a_descent_that_begins_where_plans_break_begins_again() {
+    // The warm start and three quarters of all starts break.
+    let target = [0.8; 4];
+    for config in [
+        PlannerConfig::Adam(AdamConfig { starts: 4, ..Default::default() }),
+        PlannerConfig::ProjectedGradient(ProjectedGradientConfig {
+            starts: 4,
+            ..Default::default()
+        }),
+    ] {
+        for seed in 0..8 {
+            let mut objective = Bowl { broken: Broken::Beyond(0.5), ..Bowl::new(&target) };
+            let best = plan(&config, &mut objective, 4, seed).best_cost;
+            assert!(best < 0.1, "{} {seed}: {best}", config.name());
+        }
+    }
 }
 
 #[test]

@@ -112,37 +112,6 @@ fn limits_of_actions_and_rates_are_kept() {
 }
 
 #[test]
-fn multipliers_carry_over_a_shift_but_not_a_reset() {
-    let config = around(PlannerConfig::Cem(CemConfig::default()));
-    let first_elites = |prepare: &dyn Fn(&mut dyn housecat_plan::Planner)| {
-        let mut planner = config.build(128, Budget::LEN / 2, 2).unwrap();
-        let (basis, mut rng) = (steps(Budget::LEN / 2), Seed::new(4).rng());
-        let mut objective = Budget::new(1.0, 1.0);
-        search(&mut *planner, &mut objective, &basis, 20, &mut rng);
-        prepare(&mut *planner);
-        // Two rounds: far too few for multipliers that start at zero.
-        search(&mut *planner, &mut objective, &basis, 2, &mut rng);
-        planner.mean().iter().sum::<f32>() / Budget::LEN as f32
-    };
-    let shifted = first_elites(&|planner| planner.shift(&|_| {}));
-    assert!((shifted - 0.2).abs() < 0.1, "{shifted}");
-    let fresh = {
-        let mut planner = config.build(128, Budget::LEN / 2, 2).unwrap();
-        let mut objective = Budget::new(1.0, 1.0);
-        let (basis, mut rng) = (steps(Budget::LEN / 2), Seed::new(5).rng());
-        search(&mut *planner, &mut objective, &basis, 4, &mut rng);
-        planner.reset();
-        let mut rng = Seed::new(6).rng();
-        search(&mut *planner, &mut objective, &basis, 4, &mut rng);
-        let after = planner.mean().to_vec();
-        let mut new = config.build(128, Budget::LEN / 2, 2).unwrap();
-        search(&mut *new, &mut objective, &basis, 4, &mut Seed::new(6).rng());
-        (after, new.mean().to_vec())
-    };
-    assert_eq!(fresh.0, fresh.1);
-}
-
-#[test]
 fn a_constraint_that_no_plan_keeps_is_broken_as_little_as_can_be() {
     let config = around(PlannerConfig::Cem(CemConfig::default()));
     let mut planner = config.build(128, Budget::LEN / 2, 2).unwrap();
