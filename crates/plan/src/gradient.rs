@@ -7,7 +7,7 @@ use crate::{ActionSequences, PlanError, Planner, Prices};
 use housecat_core::Rng;
 
 /// How a descent moves.
-pub(crate) trait Rule {
+pub(crate) trait Rule: Send {
     /// Moves descent `index` on from `position` `[H, A]`, which was just priced; `false` if there is no way on
     /// because the plan broke the model. `cost` is then `f32::MAX`.
     fn step(&mut self, index: usize, position: &mut [f32], cost: f32, gradient: &[f32]) -> bool;

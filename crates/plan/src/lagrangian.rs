@@ -215,6 +215,40 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ActionTime, Effort, Objective, optimise};
+    use housecat_core::Seed;
+
+    /// Squared distance from 0.7 everywhere; the mean action should be at most 0.2.
+    struct Budget(Vec<f32>);
+
+    impl Objective for Budget {
+        fn costs(&mut self, candidates: &ActionSequences) -> Vec<f32> {
+            let sequences = || (0..candidates.samples).map(|sample| candidates.sequence(sample));
+            self.0 = sequences().map(|a| a.iter().sum::<f32>() / a.len() as f32 - 0.2).collect();
+            sequences().map(|a| a.iter().map(|a| (a - 0.7) * (a - 0.7)).sum()).collect()
+        }
+
+        fn violations(&self) -> &[f32] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn multipliers_find_the_optimums_and_carry_over_a_shift_but_not_a_reset() {
+        let mut planner = Lagrangian::new(&LagrangianConfig::default(), 128, 10, 1).unwrap();
+        let basis = ActionTime::Steps.basis(10).unwrap();
+        let effort = Effort { basis: &basis, iterations: 20, deadline: None, proposals: &[] };
+        let mut objective = Budget(Vec::new());
+        optimise(&mut planner, &mut objective, &effort, &mut Seed::new(1).rng());
+        // Where 2 (a - 0.7) + lambda / 10 is 0 at a = 0.2.
+        let lambda = planner.multipliers[0].lambda;
+        assert!((lambda - 10.0).abs() < 2.5, "{lambda}");
+        planner.shift(&|_| {});
+        let after = &planner.multipliers[0];
+        assert_eq!((after.lambda, after.rho, after.grown), (lambda, 0.0, 1.0));
+        planner.reset();
+        assert!(planner.multipliers.is_empty());
+    }
 
     #[test]
     fn the_price_of_a_violation_is_the_augmented_lagrangians() {

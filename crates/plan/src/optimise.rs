@@ -32,7 +32,7 @@ pub fn optimise(
     let mut pricer = Pricer {
         objective: OverKnots { inner: objective, basis: effort.basis },
         deadline: effort.deadline,
-        secs_each: None,
+        secs_each: [None; 2],
     };
     let constraints = pricer.objective.constraints();
     let mut best = Best::default();
@@ -132,8 +132,8 @@ impl Priced {
 struct Pricer<'a> {
     objective: OverKnots<'a>,
     deadline: Option<Instant>,
-    /// Measured on the portion before.
-    secs_each: Option<f64>,
+    /// Measured on the portion before, without gradients and with: probing makes these much slower.
+    secs_each: [Option<f64>; 2],
 }
 
 impl Pricer<'_> {
@@ -153,7 +153,7 @@ impl Pricer<'_> {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
             let share = (left / 3).max(Self::LEAST).as_secs_f64();
-            let count = match self.secs_each {
+            let count = match self.secs_each[usize::from(grads)] {
                 None if left.is_zero() => break,
                 None => Self::FIRST,
                 Some(each) if each > left.as_secs_f64() => break,
@@ -168,7 +168,8 @@ impl Pricer<'_> {
                 ..*candidates
             };
             self.portion(&portion, grads, &mut priced);
-            self.secs_each = Some(now.elapsed().as_secs_f64() / count as f64);
+            let each = now.elapsed().as_secs_f64() / count as f64;
+            self.secs_each[usize::from(grads)] = Some(each);
         }
         priced
     }

@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crossbeam", &["housecat-cli"]),
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
-    ("libm", &["housecat-physics", "housecat-render", "housecat-sim"]),
+    ("libm", &["housecat-physics", "housecat-plan", "housecat-render", "housecat-sim"]),
     ("mimalloc", &["housecat-cli"]),
     ("nalgebra", &["housecat-model", "housecat-physics", "housecat-sim"]),
     ("parquet", &["housecat-data"]),
