@@ -11,7 +11,8 @@ fn unknown_names_are_met_with_the_known_ones() {
     place.run(&["run", "two_room"]).fails(1, &["two_room", "two-room", "reacher", "did you mean"]);
     place.run(&["run", "./nowhere"]).fails(1, &["nowhere", "sim.toml"]);
     let set = |value: &str| place.run(&["run", "two-room", "--set", value]);
-    set("train.stepz=3").fails(1, &["train.stepz=3", "known are", "steps"]);
+    set("train.stepz=3").fails(1, &["train.toml", "stepz", "expected one of", "`steps`"]);
+    set("trian.steps=3").fails(1, &["trian.steps=3", "known are", "train"]);
     set("train.steps").fails(1, &["key.path=value"]);
     set("train.steps=many").fails(1, &["train.toml", "steps", "many"]);
     set("train.steps=0").fails(1, &["train.steps", "at least one"]);

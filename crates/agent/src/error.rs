@@ -37,6 +37,16 @@ pub enum AgentError {
         /// What to do.
         fix: String,
     },
+    /// A constraint makes no sense, or nothing would keep it.
+    #[error("`planner.{key}` = {value}: {fix}")]
+    Constraint {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do.
+        fix: String,
+    },
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,

@@ -3,6 +3,7 @@
 use crate::AgentError;
 use crate::acting::Control;
 use crate::actors::{RandomPolicy, Still};
+use crate::constraints::Constraints;
 use crate::mpc::MpcPolicy;
 use crate::objective::{CostShape, SimObjective};
 use crate::oracle::Oracle;
@@ -102,6 +103,9 @@ pub struct Search {
     /// Whether the world waits for a plan.
     #[serde(default)]
     pub control: Control,
+    /// What plans should keep to.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
 }
 
 impl Search {
@@ -112,7 +116,7 @@ impl Search {
     pub fn validate(&self) -> Result<(), AgentError> {
         self.search.validate()?;
         self.solver.build(self.search.samples, self.search.horizon, 1)?;
-        Ok(())
+        self.constraints.validate(&self.solver)
     }
 }
 
@@ -294,8 +298,13 @@ impl Evaluator<'_> {
             goal_image: pair.goal.as_ref().and_then(|(goal, _)| goal.images.first().cloned()),
         };
         let options = RolloutOptions { max_steps: budget, stop_on_success: pair.goal.is_some() };
-        let mut watch =
-            PlanWatch { inner: recorder, secs: Vec::new(), cut: Vec::new(), first: None };
+        let mut watch = PlanWatch {
+            inner: recorder,
+            secs: Vec::new(),
+            cut: Vec::new(),
+            fallbacks: 0,
+            first: None,
+        };
         let first = env.observe();
         let summary = std::thread::scope(|scope| {
             let mut actor = self.actor(arm, env, pair, scope)?;
@@ -314,9 +323,9 @@ impl Evaluator<'_> {
                     values: plan.elites,
                 };
                 let shape = self.planner.cost;
-                let mut truth =
-                    SimObjective { world: &mut *world, start: &start, block: self.block, shape };
-                spearman(&plan.elite_costs, &truth.costs(&elites))
+                let truth =
+                    SimObjective::new(&mut *world, &start, self.block, shape).costs(&elites);
+                spearman(&plan.elite_costs, &truth)
             }
             _ => None,
         };

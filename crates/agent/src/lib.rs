@@ -8,6 +8,7 @@ mod acting;
 mod actors;
 mod by_factor;
 mod compare;
+mod constraints;
 mod error;
 mod evaluate;
 mod mpc;
@@ -24,12 +25,13 @@ pub use acting::Control;
 pub use actors::{RandomPolicy, Still};
 pub use by_factor::FactorSuccess;
 pub use compare::{Comparison, Difference, Judged, Standing};
+pub use constraints::{Constraints, KeepOut};
 pub use error::AgentError;
 pub use evaluate::{
     Arm, EvalConfig, Evaluation, Evaluator, Job, PairOutcome, Search, displacements, evaluate,
 };
 pub use mpc::MpcPolicy;
-pub use objective::{CostShape, LatentObjective, SimObjective};
+pub use objective::{CostShape, LatentObjective, Limits, SimObjective};
 pub use oracle::Oracle;
 pub use pairs::{Collector, Pair, held_out_pairs};
 pub use report::{ArmSuccess, Difficulty, EpisodeRow, EvalReport, Milliseconds, Returns};

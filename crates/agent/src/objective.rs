@@ -1,8 +1,9 @@
 //! What plans cost: in a latent world model, and on the ground truth. One shape of cost for both.
 
+use crate::constraints::{Constraints, Zones};
 use housecat_core::{Env, Snapshot};
 use housecat_model::LatentRollout;
-use housecat_plan::{ActionSequences, Objective};
+use housecat_plan::{ActionConstraint, ActionSequences, Objective};
 use serde::{Deserialize, Serialize};
 
 /// The terms of a plan's cost and their weights. Distances to the goal are squared latent distances per component in
@@ -82,6 +83,35 @@ pub struct LatentObjective<'a> {
     pub goal: Option<&'a [f32]>,
     /// How distances become a cost.
     pub shape: CostShape,
+    /// What plans should keep to, with the action before the plan.
+    pub limits: Limits<'a>,
+}
+
+/// Limits on the actions, and by how much the plans last priced break them.
+#[derive(Default)]
+pub struct Limits<'a> {
+    /// The limits.
+    pub limits: &'a [ActionConstraint],
+    /// The action before the plan, if there was one.
+    pub previous: Option<&'a [f32]>,
+    /// `[S, C]`
+    violations: Vec<f32>,
+}
+
+impl<'a> Limits<'a> {
+    /// From a search's constraints.
+    pub fn new(constraints: &'a Constraints, previous: Option<&'a [f32]>) -> Self {
+        Self { limits: &constraints.limits, previous, violations: Vec::new() }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.limits.iter().map(|limit| limit.name().to_owned()).collect()
+    }
+
+    fn price(&mut self, plan: &[f32], action_dim: usize) {
+        let each = self.limits.iter().map(|l| l.violation(plan, action_dim, self.previous));
+        self.violations.extend(each);
+    }
 }
 
 impl LatentObjective<'_> {
@@ -122,27 +152,55 @@ impl Objective for LatentObjective<'_> {
             }
             *cost += self.shape.actions(candidates.sequence(sample), candidates.action_dim);
         }
+        self.limits.violations.clear();
+        for sample in 0..samples {
+            self.limits.price(candidates.sequence(sample), candidates.action_dim);
+        }
         costs
+    }
+
+    fn constraints(&self) -> Vec<String> {
+        self.limits.names()
+    }
+
+    fn violations(&self) -> &[f32] {
+        &self.limits.violations
     }
 }
 
 /// Prices plans on the ground truth: restores the world, acts, and looks at the privileged distance.
 pub struct SimObjective<'a> {
-    /// A fork of the world.
-    pub world: &'a mut dyn Env,
-    /// Where every plan starts.
-    pub start: &'a Snapshot,
-    /// Control steps in an action block: distances are taken at the end of each.
-    pub block: usize,
-    /// How distances become a cost.
-    pub shape: CostShape,
+    world: &'a mut dyn Env,
+    start: &'a Snapshot,
+    block: usize,
+    shape: CostShape,
+    limits: Limits<'a>,
+    zones: Option<&'a Zones>,
 }
 
-impl SimObjective<'_> {
-    fn cost(&mut self, plan: &[f32], action_dim: usize) -> Option<f32> {
+impl<'a> SimObjective<'a> {
+    /// In a fork of the world, for plans from `start`; distances are taken at the end of every `block` control
+    /// steps.
+    pub fn new(
+        world: &'a mut dyn Env,
+        start: &'a Snapshot,
+        block: usize,
+        shape: CostShape,
+    ) -> Self {
+        Self { world, start, block, shape, limits: Limits::default(), zones: None }
+    }
+
+    /// The same, with constraints to keep.
+    pub(crate) fn keeping(self, limits: Limits<'a>, zones: &'a Zones) -> Self {
+        Self { limits, zones: Some(zones).filter(|zones| !zones.is_empty()), ..self }
+    }
+
+    /// The cost of a plan and how deep it goes into each zone; `None` if it breaks the world.
+    fn cost(&mut self, plan: &[f32], action_dim: usize) -> Option<(f32, Vec<f32>)> {
         self.world.restore(self.start).ok()?;
         let mut reward = 0.0;
         let mut distances = Vec::with_capacity(plan.len() / (action_dim * self.block).max(1));
+        let mut depths = vec![f32::NEG_INFINITY; self.zones.map_or(0, Zones::len)];
         for (step, action) in plan.chunks_exact(action_dim).enumerate() {
             let outcome = self.world.advance(action).ok()?;
             reward += outcome.reward;
@@ -151,21 +209,45 @@ impl SimObjective<'_> {
             {
                 distances.push(distance * distance);
             }
+            if let Some(zones) = self.zones {
+                let state = self.world.state();
+                for (deepest, depth) in depths.iter_mut().zip(zones.depths(&state)) {
+                    *deepest = deepest.max(depth);
+                }
+            }
         }
         let shape = self.shape;
         let goal = shape.distance(distances.into_iter());
-        Some(goal - shape.reward * reward + shape.actions(plan, action_dim))
+        Some((goal - shape.reward * reward + shape.actions(plan, action_dim), depths))
     }
 }
 
 impl Objective for SimObjective<'_> {
     /// A plan that breaks the world costs NaN, which planners rank last.
     fn costs(&mut self, candidates: &ActionSequences) -> Vec<f32> {
+        self.limits.violations.clear();
+        let zones = self.zones.map_or(0, Zones::len);
         (0..candidates.samples)
             .map(|sample| {
-                self.cost(candidates.sequence(sample), candidates.action_dim).unwrap_or(f32::NAN)
+                let plan = candidates.sequence(sample);
+                let (cost, depths) = self
+                    .cost(plan, candidates.action_dim)
+                    .unwrap_or_else(|| (f32::NAN, vec![f32::NAN; zones]));
+                self.limits.price(plan, candidates.action_dim);
+                self.limits.violations.extend(depths);
+                cost
             })
             .collect()
+    }
+
+    fn constraints(&self) -> Vec<String> {
+        let mut names = self.limits.names();
+        names.extend(self.zones.into_iter().flat_map(Zones::names));
+        names
+    }
+
+    fn violations(&self) -> &[f32] {
+        &self.limits.violations
     }
 }
 

@@ -1,8 +1,9 @@
 //! Minds that plan: in a learned world model, and on the ground truth.
 
 use crate::AgentError;
+use crate::constraints::{Constraints, Zones};
 use crate::evaluate::Search;
-use crate::objective::{CostShape, LatentObjective, SimObjective};
+use crate::objective::{CostShape, LatentObjective, Limits, SimObjective};
 use crate::searching::Searching;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
 use housecat_model::{LatentRollout, WorldModel};
@@ -55,7 +56,10 @@ pub(crate) struct LatentThinker<'a> {
     rollout: LatentRollout,
     shape: CostShape,
     goal: Option<Vec<f32>>,
+    constraints: Constraints,
     searching: Searching,
+    /// The action before what is seen next.
+    previous: Option<Vec<f32>>,
     /// The latent one block before what is seen next, with that block.
     before: Option<(Vec<f32>, Vec<f32>)>,
 }
@@ -74,11 +78,20 @@ impl<'a> LatentThinker<'a> {
                 return Err(housecat_model::ModelError::Data(message.into()).into());
             }
         };
+        if let Some(zone) = search.constraints.keep_out.first() {
+            return Err(AgentError::Constraint {
+                key: "keep_out",
+                value: zone.features.join(", "),
+                fix: "a learned model is not told where things are; limit its actions, or use the oracle".into(),
+            });
+        }
         Ok(Self {
             model,
             rollout: model.latent_rollout()?,
             shape: search.cost,
             goal,
+            constraints: search.constraints.clone(),
+            previous: None,
             searching: Searching::new(search, block, model.spec().actions.len())?,
             before: None,
         })
@@ -115,43 +128,50 @@ impl Thinking for LatentThinker<'_> {
         let here = Place { latent, before: self.before.take() };
         let blocks = during.chunks_exact(self.rollout.block_dim());
         let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
+        let a = self.model.spec().actions.len();
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
             before: place.before.as_ref().map(|(latent, block)| (&**latent, &**block)),
             goal: self.goal.as_deref(),
             shape: self.shape,
+            limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };
         let mut trace = self.searching.plan(&mut objective, &[], started, rng);
         trace.latents = objective.imagine(&trace.best);
-        // What is executed before the next look: what was already decided or, without that, this plan.
-        let next: Vec<f32> = match during {
-            [] => trace
-                .best
-                .chunks(trace.action_dim.max(1))
-                .take(self.steps())
-                .flatten()
-                .copied()
-                .collect(),
-            decided => decided.to_vec(),
-        };
+        let next = until_next_look(during, &trace, self.steps());
         self.remember(here, &next);
+        self.previous = last(&next, a).map(<[f32]>::to_vec);
         trace.plan_secs = started.elapsed().as_secs_f64();
         Ok(trace)
     }
 
     fn reset(&mut self) {
         self.searching.reset();
-        self.before = None;
+        self.lose_history();
     }
 
     fn lose_history(&mut self) {
         self.before = None;
+        self.previous = None;
     }
 
     fn steps(&self) -> usize {
         self.searching.steps()
     }
+}
+
+/// What is executed before the next look: what was decided already or, without that, the plan.
+fn until_next_look(during: &[f32], plan: &PlanTrace, steps: usize) -> Vec<f32> {
+    match during {
+        [] => plan.best.iter().take(steps * plan.action_dim).copied().collect(),
+        decided => decided.to_vec(),
+    }
+}
+
+/// The last of some actions.
+fn last(actions: &[f32], action_dim: usize) -> Option<&[f32]> {
+    actions.rchunks_exact(action_dim.max(1)).next()
 }
 
 /// Plans by trying sequences in a fork of the world.
@@ -160,6 +180,10 @@ pub(crate) struct SimThinker {
     searching: Searching,
     block: usize,
     shape: CostShape,
+    constraints: Constraints,
+    zones: Zones,
+    /// The action before what is seen next.
+    previous: Option<Vec<f32>>,
 }
 
 impl SimThinker {
@@ -167,7 +191,15 @@ impl SimThinker {
     /// If the planner's configuration makes no sense.
     pub fn new(env: &dyn Env, search: &Search, block: usize) -> Result<Self, AgentError> {
         let searching = Searching::new(search, block, env.spaces().action.dim())?;
-        Ok(Self { world: env.fork(), searching, block, shape: search.cost })
+        Ok(Self {
+            world: env.fork(),
+            searching,
+            block,
+            shape: search.cost,
+            constraints: search.constraints.clone(),
+            zones: Zones::new(&search.constraints.keep_out, env)?,
+            previous: None,
+        })
     }
 }
 
@@ -183,23 +215,29 @@ impl Thinking for SimThinker {
     ) -> Result<PlanTrace, EnvError> {
         // Refuses a foreign world here, where there is someone to tell.
         self.world.restore(&seen)?;
-        for action in during.chunks_exact(self.world.spaces().action.dim().max(1)) {
+        let a = self.world.spaces().action.dim();
+        for action in during.chunks_exact(a.max(1)) {
             self.world.advance(action)?;
         }
         let start = if during.is_empty() { seen } else { self.world.snapshot() };
-        let mut objective = SimObjective {
-            world: &mut *self.world,
-            start: &start,
-            block: self.block,
-            shape: self.shape,
-        };
+        let previous = last(during, a).or(self.previous.as_deref());
+        let limits = Limits::new(&self.constraints, previous);
+        let mut objective = SimObjective::new(&mut *self.world, &start, self.block, self.shape)
+            .keeping(limits, &self.zones);
         let mut trace = self.searching.plan(&mut objective, &[], started, rng);
+        let next = until_next_look(during, &trace, self.steps());
+        self.previous = last(&next, a).map(<[f32]>::to_vec);
         trace.plan_secs = started.elapsed().as_secs_f64();
         Ok(trace)
     }
 
     fn reset(&mut self) {
         self.searching.reset();
+        self.lose_history();
+    }
+
+    fn lose_history(&mut self) {
+        self.previous = None;
     }
 
     fn steps(&self) -> usize {

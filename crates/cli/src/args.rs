@@ -182,6 +182,18 @@ pub enum ProtocolArg {
     Both,
 }
 
+/// How to plan, where the run's configuration is not meant.
+#[derive(Clone, Debug, Default, Args)]
+pub struct HowArg {
+    /// Solver, with its default hyper-parameters: cem, icem, mppi, predictive_sampling, categorical_cem, adam,
+    /// projected_gradient, hybrid or lagrangian [default: the run's configuration].
+    #[arg(long, value_name = "NAME")]
+    pub planner: Option<String>,
+    /// Milliseconds that a plan may take: the best found by then is used [default: the run's configuration].
+    #[arg(long, value_name = "MS")]
+    pub deadline_ms: Option<f64>,
+}
+
 /// `housecat eval`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  housecat eval runs/two-room/default\n  \
@@ -206,10 +218,13 @@ pub struct EvalArgs {
     /// Control steps from start to goal in the held-out episode [default: the run's configuration].
     #[arg(long, value_name = "N")]
     pub goal_offset: Option<usize>,
-    /// Solver of the model and oracle arms, with its default hyper-parameters: cem or mppi
-    /// [default: the run's configuration].
+    /// How the model and oracle arms plan.
+    #[command(flatten)]
+    pub how: HowArg,
+    /// Lets the world go on by the clock on the wall while planners think in threads of their own; an
+    /// episode then takes as long as in reality. With --threads 1 planners have a core to themselves.
     #[arg(long)]
-    pub planner: Option<String>,
+    pub real_time: bool,
     /// Writes the results here [default: the run's `eval` folder].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -249,6 +264,10 @@ pub struct CompareArgs {
     /// Runs whose models plan, and `oracle` for the simulator itself, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "RUNS", default_value = "oracle")]
     pub model: Vec<String>,
+    /// Lets the world go on by the clock on the wall while planners think in threads of their own; an
+    /// episode then takes as long as in reality. With --threads 1 planners have a core to themselves.
+    #[arg(long)]
+    pub real_time: bool,
     /// Any other value of the planner's, `key=value,value` as under [planner]; repeatable.
     #[arg(long, value_name = "KEY=VALUES")]
     pub grid: Vec<String>,
@@ -280,9 +299,9 @@ pub struct PlanArgs {
     /// Number of the evaluation problem.
     #[arg(long, default_value_t = 0)]
     pub pair: usize,
-    /// Solver, with its default hyper-parameters: cem or mppi [default: the run's configuration].
-    #[arg(long)]
-    pub planner: Option<String>,
+    /// How to plan.
+    #[command(flatten)]
+    pub how: HowArg,
 }
 
 /// What to measure.

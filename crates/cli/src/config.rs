@@ -188,43 +188,45 @@ fn assign(table: &mut Table, assignment: &str) -> anyhow::Result<()> {
     apply(table, path, value_of(text)).with_context(|| format!("--set {assignment}"))
 }
 
-/// Replaces the value at `key.path` of a table. Numbers in the path index lists.
+/// Sets the value at `key.path` of a table. Numbers in the path index lists. The last key may be new, as recipes
+/// leave out what has a default; whether it exists is decided where the table is read.
 ///
 /// # Errors
-/// If there is no such key; says which there are.
+/// If there is no such place; says what there is.
 pub fn apply(table: &mut Table, path: &str, value: Value) -> anyhow::Result<()> {
     let keys: Vec<&str> = path.split('.').collect();
-    let unknown = |key: &str, known: Vec<String>| {
-        anyhow!("there is no `{key}` here; known are: {}", known.join(", "))
-    };
-    let (last, parents) = keys.split_last().context("a key is missing")?;
-    let mut at: &mut Value = match parents.split_first() {
-        None => {
-            let known = table.keys().cloned().collect();
-            *table.get_mut(*last).ok_or_else(|| unknown(last, known))? = value;
-            return Ok(());
-        }
-        Some((first, _)) => {
-            let known = table.keys().cloned().collect();
-            table.get_mut(*first).ok_or_else(|| unknown(first, known))?
-        }
-    };
-    for key in keys.iter().skip(1) {
-        at = match at {
-            Value::Table(table) => {
-                let known = table.keys().cloned().collect();
-                table.get_mut(*key).ok_or_else(|| unknown(key, known))?
-            }
+    let Some((last, parents)) = keys.split_last() else { bail!("a key is missing") };
+    let mut at = table;
+    let mut rest = parents;
+    while let Some((key, deeper)) = rest.split_first() {
+        rest = deeper;
+        let known = at.keys().cloned().collect();
+        match at.get_mut(*key).ok_or_else(|| unknown(key, known))? {
+            Value::Table(inner) => at = inner,
             Value::Array(items) => {
-                let count = items.len();
-                let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
-                item.ok_or_else(|| unknown(key, vec![format!("0 to {}", count.saturating_sub(1))]))?
+                let index = rest.first().unwrap_or(last);
+                let known = vec![format!("0 to {}", items.len().saturating_sub(1))];
+                let item = index.parse::<usize>().ok().and_then(|index| items.get_mut(index));
+                let item = item.ok_or_else(|| unknown(index, known))?;
+                if rest.is_empty() {
+                    *item = value;
+                    return Ok(());
+                }
+                rest = &rest[1..];
+                let Value::Table(inner) = item else {
+                    bail!("`{key}.{index}` is a plain value, with nothing inside")
+                };
+                at = inner;
             }
-            _ => bail!("`{key}` is inside a plain value"),
-        };
+            _ => bail!("`{key}` is a plain value, with nothing inside"),
+        }
     }
-    *at = value;
+    at.insert((*last).to_owned(), value);
     Ok(())
+}
+
+fn unknown(key: &str, known: Vec<String>) -> anyhow::Error {
+    anyhow!("there is no `{key}` here; known are: {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -241,7 +243,8 @@ mod tests {
         assert_eq!(table["b"]["d"][0]["e"].as_str(), Some("word"));
         assert!(table["a"].is_array());
         let error = |set: &str| format!("{:#}", assign(&mut table.clone(), set).unwrap_err());
-        assert!(error("b.x=1").contains("known are: c, d"));
+        assert!(error("x.y=1").contains("known are: a, b"));
+        assert!(error("a.y=1").contains("no `y` here") && error("b.c.y=1").contains("plain value"));
         assert!(error("b.d.7.e=1").contains("0 to 0"));
         assert!(error("nonsense").contains("key.path=value"));
     }

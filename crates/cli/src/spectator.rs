@@ -1,6 +1,6 @@
 //! Showing a run: its recording, its film strips and its report.
 
-use crate::command::eval;
+use crate::command::eval::{self, Arena};
 use crate::config::RunConfig;
 use crate::metrics;
 use crate::run_dir::RunDir;
@@ -36,17 +36,19 @@ pub fn show_run(
     evaluation: &Evaluation,
 ) -> anyhow::Result<()> {
     let chosen = choose(evaluation);
-    let view = spectator_view(sim, model);
-    let strips =
-        eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
-            let mut recorder = recorder(Sink::File(run.recording()), sim, &view, run)?;
-            let mut strips = Vec::new();
-            for outcome in &chosen {
-                strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
-            }
-            recorder.finish()?;
-            Ok(strips)
-        })?;
+    let view = &spectator_view(sim, model);
+    let progress = &|_, _| ();
+    let stage =
+        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
+    let strips = stage.with_evaluator(|evaluator| {
+        let mut recorder = recorder(Sink::File(run.recording()), sim, view, run)?;
+        let mut strips = Vec::new();
+        for outcome in &chosen {
+            strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
+        }
+        recorder.finish()?;
+        Ok(strips)
+    })?;
     report(config, run, reports, evaluation, strips)?.save(&run.report())?;
     Ok(())
 }
@@ -62,8 +64,11 @@ pub fn show_episodes(
     episodes: usize,
 ) -> anyhow::Result<()> {
     let eval::Loaded { run, sim, config, model } = loaded;
-    let view = spectator_view(sim, model);
-    eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
+    let view = &spectator_view(sim, model);
+    let progress = &|_, _| ();
+    let stage =
+        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
+    stage.with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = config.eval.seeds.first().copied().unwrap_or(0);
         let pairs = housecat_agent::held_out_pairs(
@@ -74,7 +79,7 @@ pub fn show_episodes(
             config.eval.goal_offset,
             config.collect.steps,
         )?;
-        let mut recorder = recorder(sink, sim, &view, run)?;
+        let mut recorder = recorder(sink, sim, view, run)?;
         for (index, pair) in pairs.iter().enumerate() {
             evaluator.run(
                 &mut *env,

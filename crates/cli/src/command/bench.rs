@@ -15,7 +15,7 @@ use housecat_core::{
 use housecat_data::{Dataset, Selection};
 use housecat_model::Trainer;
 use housecat_physics::Workspace;
-use housecat_plan::{ActionSequences, Effort, Objective as _};
+use housecat_plan::{ActionSequences, Effort, Objective as _, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -227,7 +227,7 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
 
 /// Plans a second: the recipe's planner in an untrained model of the recipe's size, and the oracle.
 fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
-    use housecat_agent::LatentObjective;
+    use housecat_agent::{LatentObjective, Limits};
     use housecat_model::{ModelInput, ModelSpec, WorldModel};
     let config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
     let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
@@ -267,6 +267,7 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
             before: None,
             goal: (!reward).then_some(&*goal),
             shape: config.planner.cost,
+            limits: Limits::default(),
         };
         planner.reset();
         let effort =
@@ -282,6 +283,7 @@ fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ve
         before: None,
         goal: (!reward).then_some(&*goal),
         shape: config.planner.cost,
+        limits: Limits::default(),
     };
     let rolls = measure(budget, || {
         std::hint::black_box(objective.costs(&candidates));

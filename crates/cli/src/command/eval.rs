@@ -1,6 +1,6 @@
 //! `housecat eval`: four arms on held-out problems.
 
-use crate::args::{EvalArgs, ProtocolArg};
+use crate::args::{EvalArgs, HowArg, ProtocolArg};
 use crate::config::RunConfig;
 use crate::console::{Progress, table};
 use crate::experience::{Beginner, Collectors};
@@ -18,7 +18,7 @@ use std::path::Path;
 /// The command.
 pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     session.check_flags()?;
-    let Loaded { run, sim, mut config, model } = load(session, &args.run, args.planner.as_deref())?;
+    let Loaded { run, sim, mut config, model } = load(session, &args.run, &args.how)?;
     let sim = sim.varied(&args.vary.vary)?;
     if let Some(other) = &args.sim {
         let other = sims::load(other)?;
@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
         ProtocolArg::Strict => &[Protocol::Strict],
         ProtocolArg::Both => &Protocol::ALL,
     };
-    let (reports, _) = evaluate_run(session, &sim, &config, &model, protocols)?;
+    let (reports, _) = evaluate_run(session, &sim, &config, &model, args.real_time, protocols)?;
     let folder = args.out.clone().unwrap_or_else(|| run.eval());
     save(&reports, &folder)?;
     let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
@@ -70,7 +70,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// If there is none, or it does not fit its sim.
-pub fn load(session: &Session, path: &Path, planner: Option<&str>) -> anyhow::Result<Loaded> {
+pub fn load(session: &Session, path: &Path, how: &HowArg) -> anyhow::Result<Loaded> {
     let (run, checkpoint) = RunDir::find(path)?;
     let model = load_model(&checkpoint)?;
     let mut config = RunConfig::read(&run.config(), &session.common.set)?;
@@ -83,13 +83,17 @@ pub fn load(session: &Session, path: &Path, planner: Option<&str>) -> anyhow::Re
             sim.name()
         );
     }
-    if let Some(name) = planner {
+    if let Some(name) = &how.planner {
         let Some(solver) = PlannerConfig::named(name) else {
             let known: Vec<&str> = PlannerConfig::all().iter().map(PlannerConfig::name).collect();
             bail!("--planner {name}: known planners are {}", known.join(", "));
         };
         config.planner.solver = solver.clone();
         config.oracle.solver = solver;
+    }
+    for search in [&mut config.planner, &mut config.oracle] {
+        search.search.deadline_ms = how.deadline_ms.or(search.search.deadline_ms);
+        search.validate()?;
     }
     check_fit(&model, &sim)?;
     Ok(Loaded { run, sim, config, model })
@@ -128,36 +132,55 @@ pub fn model_view(model: &WorldModel) -> ViewOptions {
     }
 }
 
-/// Hands an evaluator for a run to `use_it`.
-pub fn with_evaluator<T>(
-    session: &Session,
-    sim: &Sim,
-    config: &RunConfig,
-    model: Option<&WorldModel>,
-    view: &ViewOptions,
-    progress: &(dyn Fn(usize, usize) + Sync),
-    use_it: impl FnOnce(&Evaluator<'_>) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let beginner = Beginner::new(sim, config, Collectors::Mix(config.collect.mix.clone()))?;
-    let new_env = || -> Result<Box<dyn Env>, AgentError> {
-        let env =
-            sim.env(view).map_err(|error| housecat_core::EnvError::Policy(error.to_string()))?;
-        Ok(Box::new(env))
-    };
-    let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed, seed);
-    use_it(&Evaluator {
-        new_env: &new_env,
-        collector: &collector,
-        episode_steps: config.collect.steps,
-        model,
-        planner: &config.planner,
-        oracle: &config.oracle,
-        block: config.model.action_repeat,
-        real_time: false,
-        threads: session.threads()?,
-        interrupt: &session.interrupt,
-        progress,
-    })
+/// Where planners act: everything an evaluator is made of.
+pub struct Arena<'a> {
+    /// Flags and signals.
+    pub session: &'a Session,
+    /// The world.
+    pub sim: &'a Sim,
+    /// The planners and where problems come from.
+    pub config: &'a RunConfig,
+    /// The model to plan in, if any.
+    pub model: Option<&'a WorldModel>,
+    /// What is seen.
+    pub view: &'a ViewOptions,
+    /// Whether the world goes on by the clock on the wall.
+    pub real_time: bool,
+    /// Told (episodes done, episodes in all).
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Arena<'_> {
+    /// Hands an evaluator to `use_it`.
+    ///
+    /// # Errors
+    /// If the sim lacks a policy that the configuration names, or `use_it` fails.
+    pub fn with_evaluator<T>(
+        &self,
+        use_it: impl FnOnce(&Evaluator<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let Self { session, sim, config, model, view, real_time, progress } = *self;
+        let beginner = Beginner::new(sim, config, Collectors::Mix(config.collect.mix.clone()))?;
+        let new_env = || -> Result<Box<dyn Env>, AgentError> {
+            let env = sim.env(view);
+            let env = env.map_err(|error| housecat_core::EnvError::Policy(error.to_string()))?;
+            Ok(Box::new(env))
+        };
+        let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed, seed);
+        use_it(&Evaluator {
+            new_env: &new_env,
+            collector: &collector,
+            episode_steps: config.collect.steps,
+            model,
+            planner: &config.planner,
+            oracle: &config.oracle,
+            block: config.model.action_repeat,
+            real_time,
+            threads: session.threads()?,
+            interrupt: &session.interrupt,
+            progress,
+        })
+    }
 }
 
 /// Evaluates under the given protocols, from the same episodes.
@@ -169,19 +192,21 @@ pub fn evaluate_run(
     sim: &Sim,
     config: &RunConfig,
     model: &WorldModel,
+    real_time: bool,
     protocols: &[Protocol],
 ) -> anyhow::Result<(Vec<EvalReport>, Evaluation)> {
     let total = config.eval.pairs * config.eval.seeds.len() * Arm::ALL.len();
     let progress = Progress::new(session, "evaluate", total as u64, 0, "episodes");
     let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
-    let view = model_view(model);
-    let evaluation =
-        with_evaluator(session, sim, config, Some(model), &view, &advance, |evaluator| {
-            evaluate(evaluator, &config.eval).map_err(|error| match error {
-                AgentError::Interrupted => session.interrupted(),
-                other => other.into(),
-            })
-        })?;
+    let view = &model_view(model);
+    let stage =
+        Arena { session, sim, config, model: Some(model), view, real_time, progress: &advance };
+    let evaluation = stage.with_evaluator(|evaluator| {
+        evaluate(evaluator, &config.eval).map_err(|error| match error {
+            AgentError::Interrupted => session.interrupted(),
+            other => other.into(),
+        })
+    })?;
     progress.finish();
     let arms = (&config.planner, &config.oracle);
     let block = config.model.action_repeat;

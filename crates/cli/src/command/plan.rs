@@ -1,7 +1,7 @@
 //! `housecat plan`: one planning problem, timed and explained.
 
 use crate::args::PlanArgs;
-use crate::command::eval;
+use crate::command::eval::{self, Arena};
 use crate::console::table;
 use crate::session::Session;
 use anyhow::Context as _;
@@ -27,10 +27,13 @@ impl Recorder for FirstPlan {
 /// The command.
 pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     session.check_flags()?;
-    let loaded = eval::load(session, &args.run, args.planner.as_deref())?;
+    let loaded = eval::load(session, &args.run, &args.how)?;
     let eval::Loaded { sim, config, model, .. } = &loaded;
-    let view = eval::model_view(model);
-    eval::with_evaluator(session, sim, config, Some(model), &view, &|_, _| (), |evaluator| {
+    let view = &eval::model_view(model);
+    let progress = &|_, _| ();
+    let stage =
+        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
+    stage.with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = session.common.seed.unwrap_or(0);
         let pairs = held_out_pairs(
@@ -59,12 +62,8 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
             values: plan.elites.clone(),
         };
         let mut world = env.fork();
-        let mut truth = SimObjective {
-            world: &mut *world,
-            start: &start,
-            block: config.model.action_repeat,
-            shape: config.planner.cost,
-        };
+        let (block, shape) = (config.model.action_repeat, config.planner.cost);
+        let mut truth = SimObjective::new(&mut *world, &start, block, shape);
         let simulated = truth.costs(&elites);
         let correlation = spearman(&plan.elite_costs, &simulated);
 

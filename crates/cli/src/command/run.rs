@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         _ => {
             let clock = Instant::now();
             let (reports, evaluation) =
-                eval::evaluate_run(session, &sim, &config, &model, &Protocol::ALL)?;
+                eval::evaluate_run(session, &sim, &config, &model, false, &Protocol::ALL)?;
             session.say(format!("evaluated in {:.0} s", clock.elapsed().as_secs_f64()));
             eval::save(&reports, &run.eval())?;
             spectator::show_run(session, &sim, &config, &model, &run, &reports, &evaluation)?;

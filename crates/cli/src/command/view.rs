@@ -1,6 +1,6 @@
 //! `housecat view`: a run, a dataset or a sim in the rerun viewer, or as a recording.
 
-use crate::args::{VaryArg, ViewArgs};
+use crate::args::{HowArg, VaryArg, ViewArgs};
 use crate::command::eval;
 use crate::run_dir::RunDir;
 use crate::session::Session;
@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &ViewArgs) -> anyhow::Result<()> {
     }
     let path = Path::new(&args.thing);
     if RunDir::find(path).is_ok() {
-        let mut loaded = eval::load(session, path, None)?;
+        let mut loaded = eval::load(session, path, &HowArg::default())?;
         loaded.sim = loaded.sim.varied(&args.vary.vary)?;
         spectator::show_episodes(session, &loaded, sink, args.episodes)?;
     } else if path.join("meta/info.json").is_file() {

@@ -36,7 +36,7 @@ pub fn combinations(args: &CompareArgs, base: &Search) -> anyhow::Result<Vec<Com
             let (mut labels, mut table) = (labels.clone(), table.clone());
             labels.extend(Some(alternative.label.clone()).filter(|label| !label.is_empty()));
             for (key, value) in &alternative.settings {
-                set(&mut table, key, value.clone())?;
+                apply(&mut table, key, value.clone()).with_context(|| format!("--grid {key}"))?;
             }
             anyhow::Ok((labels, table))
         };
@@ -52,17 +52,6 @@ pub fn combinations(args: &CompareArgs, base: &Search) -> anyhow::Result<Vec<Com
         Ok(Combination { label, search })
     };
     all.into_iter().map(finish).collect()
-}
-
-/// Like `--set`, but what a recipe leaves out may be set, too: the recipe's type decides whether it exists.
-fn set(table: &mut Table, key: &str, value: Value) -> anyhow::Result<()> {
-    match key.contains('.') {
-        false => {
-            table.insert(key.to_owned(), value);
-            Ok(())
-        }
-        true => apply(table, key, value).with_context(|| format!("--grid {key}")),
-    }
 }
 
 fn axes(args: &CompareArgs, base: &Search) -> anyhow::Result<Vec<Axis>> {

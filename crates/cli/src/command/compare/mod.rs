@@ -3,8 +3,8 @@
 mod grid;
 mod outcomes;
 
-use crate::args::CompareArgs;
-use crate::command::eval::{self, Loaded};
+use crate::args::{CompareArgs, HowArg};
+use crate::command::eval::{self, Arena, Loaded};
 use crate::config::RunConfig;
 use crate::console::{Progress, table};
 use crate::run_dir::write_whole;
@@ -29,6 +29,7 @@ struct Planning {
     run: Option<Loaded>,
     /// Tells this model and this sim from every other.
     fingerprint: u64,
+    real_time: bool,
     combinations: Vec<grid::Combination>,
 }
 
@@ -109,7 +110,7 @@ fn planning(
         "oracle" => None,
         path => {
             let path = Path::new(path);
-            let loaded = eval::load(session, path, None)?;
+            let loaded = eval::load(session, path, &HowArg::default())?;
             if loaded.sim.name() != sim.name() {
                 let theirs = loaded.sim.name();
                 bail!("{} was trained on `{theirs}`, not on `{}`", path.display(), sim.name());
@@ -121,7 +122,13 @@ fn planning(
     };
     let base = run.as_ref().map_or(&recipe.oracle, |loaded| &loaded.config.planner);
     let combinations = combinations(args, base)?;
-    Ok(Planning { name: model.to_owned(), run, fingerprint: fingerprint(&bytes), combinations })
+    Ok(Planning {
+        name: model.to_owned(),
+        run,
+        fingerprint: fingerprint(&bytes),
+        real_time: args.real_time,
+        combinations,
+    })
 }
 
 /// Runs the contenders of one model, and says how far the problems ask the world to move.
@@ -150,24 +157,32 @@ fn fare(
         let arm = if model.is_some() { Arm::Model } else { Arm::Oracle };
         let definition = definition(sim, planning, &config, &combination.search)?;
         let store = Outcomes::open(folder, &definition)?;
-        let outcomes =
-            eval::with_evaluator(session, sim, &config, model, &view, &|_, _| (), |evaluator| {
-                let mut env = (evaluator.new_env)()?;
-                let pairs = match &problems {
-                    Some(pairs) => pairs,
-                    None => {
-                        let found = evaluator.problems(&mut *env, &config.eval)?;
-                        moved = displacements(&*env, &found);
-                        &*problems.insert(found)
-                    }
-                };
-                let jobs: Vec<Job<'_>> = (pairs.iter())
-                    .flat_map(|(seed, pairs)| {
-                        pairs.iter().enumerate().map(move |(index, pair)| (arm, *seed, index, pair))
-                    })
-                    .collect();
-                run_missing(session, evaluator, &jobs, &store, config.eval.budget_steps, advance)
-            })?;
+        let stage = Arena {
+            session,
+            sim,
+            config: &config,
+            model,
+            view: &view,
+            real_time: planning.real_time,
+            progress: &|_, _| (),
+        };
+        let outcomes = stage.with_evaluator(|evaluator| {
+            let mut env = (evaluator.new_env)()?;
+            let pairs = match &problems {
+                Some(pairs) => pairs,
+                None => {
+                    let found = evaluator.problems(&mut *env, &config.eval)?;
+                    moved = displacements(&*env, &found);
+                    &*problems.insert(found)
+                }
+            };
+            let jobs: Vec<Job<'_>> = (pairs.iter())
+                .flat_map(|(seed, pairs)| {
+                    pairs.iter().enumerate().map(move |(index, pair)| (arm, *seed, index, pair))
+                })
+                .collect();
+            run_missing(session, evaluator, &jobs, &store, config.eval.budget_steps, advance)
+        })?;
         let task = if moved.is_empty() { TaskKind::Reward } else { TaskKind::Goal };
         let standing = Standing::new(&name, &planning.name, &combination.search, task, &outcomes);
         fared.push((standing, outcomes));
@@ -185,7 +200,7 @@ fn definition(
     Ok(serde_json::to_string(&serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"), "sim": sim.name(), "model": planning.name,
         "fingerprint": format!("{:016x}", planning.fingerprint), "planner": search, "eval": config.eval,
-        "block": config.model.action_repeat, "collect": config.collect,
+        "block": config.model.action_repeat, "collect": config.collect, "real_time": planning.real_time,
     }))?)
 }
 
