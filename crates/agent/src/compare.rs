@@ -26,6 +26,8 @@ pub struct Standing {
     pub plan_ms: Milliseconds,
     /// Share of the candidates that deadlines left unpriced.
     pub cut: f64,
+    /// Plans that were not there when they were due.
+    pub fallbacks: usize,
     /// Mean steps until both criteria were met, or the budget.
     pub env_steps_mean: f64,
     /// Nothing else in the comparison is both better (by the first measure) and faster.
@@ -142,6 +144,7 @@ impl Standing {
                 max: percentile(&millis, 1.0),
             },
             cut: outcomes.iter().map(|outcome| outcome.cut).sum::<f64>() / count,
+            fallbacks: outcomes.iter().map(|outcome| outcome.fallbacks).sum(),
             env_steps_mean: outcomes.iter().map(|outcome| outcome.steps as f64).sum::<f64>()
                 / count,
             on_front: false,

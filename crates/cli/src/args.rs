@@ -317,6 +317,8 @@ pub enum BenchWhat {
     Train,
     /// Milliseconds a plan in the latent model and on the simulator.
     Plan,
+    /// By how many milliseconds plans miss `planner.deadline_ms` (20 if not set) while the other cores are busy.
+    Deadline,
 }
 
 /// `housecat bench`

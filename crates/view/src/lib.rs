@@ -16,4 +16,7 @@ mod report;
 pub use error::ViewError;
 pub use png::{film_strip_png, png_bytes};
 pub use recorder::{Probe, RerunRecorder, Sink, Stage, Tracked};
-pub use report::{ArmRow, Curve, DifficultyRow, PlanTiming, ProbeRow, Report, ReturnRow, Strip};
+pub use report::{
+    ArmRow, ComparisonPage, Contender, Curve, DifficultyRow, PlanTiming, ProbeRow, Report,
+    ReturnRow, Strip,
+};

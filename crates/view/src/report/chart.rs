@@ -5,12 +5,12 @@ use super::html::{escape, number};
 use std::fmt::Write as _;
 
 /// Size of the drawing; it scales with its card, so letters stay readable on a phone.
-const WIDTH: f64 = 380.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 24.0;
+pub(super) const WIDTH: f64 = 380.0;
+pub(super) const HEIGHT: f64 = 220.0;
+pub(super) const LEFT: f64 = 52.0;
+pub(super) const RIGHT: f64 = 10.0;
+pub(super) const TOP: f64 = 8.0;
+pub(super) const BOTTOM: f64 = 24.0;
 /// Points drawn of one curve at most; longer ones are averaged.
 const POINTS: usize = 300;
 /// Colours in the style sheet.
@@ -97,7 +97,7 @@ pub(super) fn lines(title: &str, curves: &[&Curve]) -> String {
 }
 
 /// The bounds of some values; widened where they are one value; none without values.
-fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     });
@@ -122,7 +122,7 @@ fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// Round numbers within a range, about `count` of them.
-fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let rough = (high - low) / count as f64;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
@@ -135,7 +135,7 @@ fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
 
 /// Logarithms of powers of ten within a range of logarithms; with their doubles and quintuples, or
 /// plain round numbers, where there are few.
-fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let decades = ((high - low) / 6.0).ceil().max(1.0);
     let powers = |factors: &[f64]| -> Vec<f64> {
         (low.floor() as i64..=high.ceil() as i64)

@@ -4,7 +4,11 @@
 //! reader's choice of light or dark and fits a phone.
 
 mod chart;
+mod comparison;
 mod html;
+mod scatter;
+
+pub use comparison::{ComparisonPage, Contender};
 
 use crate::ViewError;
 use crate::png::{data_uri, named_png};
@@ -151,8 +155,6 @@ impl Report {
     /// # Errors
     /// [`ViewError::Image`] if a frame's bytes do not fit its size.
     pub fn render(&self) -> Result<String, ViewError> {
-        let title = escape(&self.title);
-        let style = include_str!("report.css");
         let sections = [
             self.outcome_section(),
             self.why_section(),
@@ -161,14 +163,7 @@ impl Report {
             self.again_section(),
         ]
         .concat();
-        Ok(format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n\
-             <h1>{title}</h1>\n<p class=\"soft\">{}</p>\n{sections}</main>\n</body>\n</html>\n",
-            escape(&self.sim)
-        ))
+        Ok(page(&self.title, &self.sim, &sections))
     }
 
     /// Renders the page into a file, which appears under its name only when it is whole.
@@ -326,6 +321,19 @@ impl Report {
         }
         section("Do it again", &body)
     }
+}
+
+/// A whole page, with its style sheet inside.
+fn page(title: &str, subtitle: &str, sections: &str) -> String {
+    let (title, style) = (escape(title), include_str!("report.css"));
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{title}</h1>\n<p class=\"soft\">{}</p>\n{sections}</main>\n</body>\n</html>\n",
+        escape(subtitle)
+    )
 }
 
 fn section(heading: &str, body: &str) -> String {

@@ -13,10 +13,12 @@ use crate::sims;
 use anyhow::bail;
 use grid::combinations;
 use housecat_agent::{
-    AgentError, Arm, Comparison, Job, Judged, PairOutcome, Search, Standing, displacements,
+    AgentError, Arm, Comparison, Difference, Job, Judged, PairOutcome, Search, Standing,
+    displacements,
 };
 use housecat_core::{Env as _, GoalError, TaskKind};
 use housecat_sim::{Sim, ViewOptions};
+use housecat_view::{ComparisonPage, Contender, DifficultyRow};
 use outcomes::{Outcomes, fingerprint};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -86,6 +88,7 @@ pub fn run(session: &Session, args: &CompareArgs) -> anyhow::Result<()> {
     .of(fared, &moved);
     let document = serde_json::to_string_pretty(&comparison)?;
     write_whole(&out.join("compare.json"), document.as_bytes())?;
+    page(&comparison).save(&out.join("compare.html"))?;
     let text = format!("{}\nwritten to {}", summary(&comparison), out.display());
     session.result(&serde_json::from_str(&document)?, &text)
 }
@@ -236,10 +239,92 @@ fn run_missing(
     Ok(jobs.iter().filter_map(|job| all().find(|outcome| is(outcome, job)).cloned()).collect())
 }
 
+/// The comparison as a page.
+fn page(comparison: &Comparison) -> ComparisonPage {
+    let reward = comparison.task == TaskKind::Reward;
+    let contender = |standing: &Standing| {
+        let (value, low, high) = match standing.returns {
+            Some(returns) => (returns.mean, returns.low, returns.high),
+            None => (standing.moderate.rate, standing.moderate.low, standing.moderate.high),
+        };
+        let rate = |success: &housecat_agent::ArmSuccess| format!("{:.3}", success.rate);
+        Contender {
+            name: standing.name.clone(),
+            value,
+            low,
+            high,
+            plan_ms: standing.plan_ms.median,
+            on_front: standing.on_front,
+            cells: vec![
+                format!("{:.1}", standing.plan_ms.p95),
+                rate(&standing.moderate),
+                rate(&standing.strict),
+                format!("{:.2}", standing.cut),
+                standing.fallbacks.to_string(),
+                format!("{:.1}", standing.env_steps_mean),
+            ],
+        }
+    };
+    let significant = comparison.differences.iter().filter(|difference| difference.significant);
+    ComparisonPage {
+        title: format!("{}: planners compared", comparison.sim),
+        problems: format!(
+            "{} problems, the same for all: seeds {:?}, {} each; goal {} control steps away, budget {}",
+            comparison.pairs * comparison.seeds.len(),
+            comparison.seeds,
+            comparison.pairs,
+            comparison.goal_offset,
+            comparison.budget_steps
+        ),
+        measure: if reward { "return" } else { "moderate success" }.to_owned(),
+        is_share: !reward,
+        columns: ["p95 ms", "moderate", "strict", "cut", "fallbacks", "steps"]
+            .map(str::to_owned)
+            .into(),
+        contenders: comparison.standings.iter().map(contender).collect(),
+        significant: significant.map(difference_row).collect(),
+        tested: comparison.differences.len(),
+        pair_difficulty: (comparison.pair_difficulty.iter())
+            .map(|term| DifficultyRow {
+                name: term.name.clone(),
+                median: term.median,
+                unit: term.unit.clone(),
+            })
+            .collect(),
+        command: Session::command_line(),
+    }
+}
+
+fn difference_row(difference: &Difference) -> [String; 5] {
+    let by = match difference.by {
+        Judged::Moderate => "moderate",
+        Judged::Strict => "strict",
+        Judged::Return => "return",
+    };
+    [
+        by.to_owned(),
+        difference.better.clone(),
+        difference.worse.clone(),
+        format!("{:.3}", difference.difference),
+        format!("{:.2e}", difference.p),
+    ]
+}
+
 /// The comparison as tables for people.
 fn summary(comparison: &Comparison) -> String {
     let reward = comparison.task == TaskKind::Reward;
-    let head = ["contender", "return", "moderate", "strict", "plan ms", "p95", "cut", "steps", ""];
+    let head = [
+        "contender",
+        "return",
+        "moderate",
+        "strict",
+        "plan ms",
+        "p95",
+        "cut",
+        "fallbacks",
+        "steps",
+        "",
+    ];
     let keep = |row: Vec<String>| -> Vec<String> {
         row.into_iter()
             .enumerate()
@@ -262,6 +347,7 @@ fn summary(comparison: &Comparison) -> String {
             format!("{:.1}", standing.plan_ms.median),
             format!("{:.1}", standing.plan_ms.p95),
             format!("{:.2}", standing.cut),
+            standing.fallbacks.to_string(),
             format!("{:.1}", standing.env_steps_mean),
             if standing.on_front { "front".to_owned() } else { String::new() },
         ]));
@@ -284,22 +370,9 @@ fn summary(comparison: &Comparison) -> String {
 }
 
 fn significant(comparison: &Comparison) -> String {
-    let name = |by: Judged| match by {
-        Judged::Moderate => "moderate",
-        Judged::Strict => "strict",
-        Judged::Return => "return",
-    };
     let mut rows = vec![["by", "better", "worse", "difference", "p"].map(str::to_owned).to_vec()];
     let significant = comparison.differences.iter().filter(|difference| difference.significant);
-    for difference in significant {
-        rows.push(vec![
-            name(difference.by).to_owned(),
-            difference.better.clone(),
-            difference.worse.clone(),
-            format!("{:.3}", difference.difference),
-            format!("{:.2e}", difference.p),
-        ]);
-    }
+    rows.extend(significant.map(|difference| difference_row(difference).to_vec()));
     let tested = comparison.differences.len();
     match rows.len() {
         1 => format!("\nno difference is significant ({tested} tested)\n"),

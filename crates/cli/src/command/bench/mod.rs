@@ -1,4 +1,6 @@
-//! `housecat bench`: this machine's throughput, one core at a time.
+//! `housecat bench`: this machine's throughput.
+
+mod plan;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::command::{collect, train};
@@ -7,15 +9,12 @@ use crate::console::table;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::sims;
-use anyhow::{Context as _, bail};
-use housecat_agent::{Oracle, RandomPolicy};
-use housecat_core::{
-    Actor as _, Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed,
-};
+use anyhow::bail;
+use housecat_agent::RandomPolicy;
+use housecat_core::{Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed};
 use housecat_data::{Dataset, Selection};
 use housecat_model::Trainer;
 use housecat_physics::Workspace;
-use housecat_plan::{ActionSequences, Effort, Objective as _, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -56,7 +55,8 @@ pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
                 }
             }
             BenchWhat::Train => rates.push(training(session, &sim, budget)?),
-            BenchWhat::Plan => rates.extend(planning(session, &sim, budget)?),
+            BenchWhat::Plan => rates.extend(plan::planning(session, &sim, budget)?),
+            BenchWhat::Deadline => rates.extend(plan::deadline(session, &sim, budget)?),
         }
         if session.interrupt.is_raised() {
             return Err(session.interrupted());
@@ -223,101 +223,4 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
     let name =
         format!("{} train, {} windows of {}", sim.name(), config.train.batch, config.train.window);
     Ok(Rate { name, unit: "windows/s, all threads", rounds: measured? })
-}
-
-/// Plans a second: the recipe's planner in an untrained model of the recipe's size, and the oracle.
-fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
-    use housecat_agent::{LatentObjective, Limits};
-    use housecat_model::{ModelInput, ModelSpec, WorldModel};
-    let config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
-    let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
-    let spec = ModelSpec {
-        format: ModelSpec::FORMAT,
-        sim: sim.name().to_owned(),
-        input: match config.input {
-            Input::State => ModelInput::State { names: env.spaces().observation.state.clone() },
-            Input::Pixels => ModelInput::Pixels {
-                image: sim
-                    .default_view()
-                    .images
-                    .into_iter()
-                    .next()
-                    .context("the sim has no camera")?,
-            },
-        },
-        actions: env.spaces().action.names.clone(),
-        model: config.model.clone(),
-    };
-    let seed = Seed::new(session.common.seed.unwrap_or(0));
-    let model = WorldModel::new(spec, seed)?;
-    let mut rollout = model.latent_rollout()?;
-    let search = &config.planner.search;
-    let block = config.model.action_repeat;
-    let start = vec![0.1; model.latent_dim()];
-    let goal = vec![0.5; model.latent_dim()];
-    let mut rng = seed.rng();
-    let reward = config.model.reward.is_some();
-    let basis = search.time.basis(search.horizon * block)?;
-    let action_dim = env.spaces().action.dim();
-    let mut planner = config.planner.solver.build(search.samples, basis.knots(), action_dim)?;
-    let latent = measure(budget, || {
-        let mut objective = LatentObjective {
-            rollout: &mut rollout,
-            start: &start,
-            before: None,
-            goal: (!reward).then_some(&*goal),
-            shape: config.planner.cost,
-            limits: Limits::default(),
-        };
-        planner.reset();
-        let effort =
-            Effort { basis: &basis, iterations: search.iterations, deadline: None, proposals: &[] };
-        optimise(&mut *planner, &mut objective, &effort, &mut rng);
-        Ok(1.0)
-    })?;
-    let candidates =
-        ActionSequences::zeros(search.samples, search.horizon * block, env.spaces().action.dim());
-    let mut objective = LatentObjective {
-        rollout: &mut rollout,
-        start: &start,
-        before: None,
-        goal: (!reward).then_some(&*goal),
-        shape: config.planner.cost,
-        limits: Limits::default(),
-    };
-    let rolls = measure(budget, || {
-        std::hint::black_box(objective.costs(&candidates));
-        Ok((search.samples * search.horizon) as f64)
-    })?;
-
-    env.reset(seed, &ResetOptions { evaluation: true, ..ResetOptions::default() })?;
-    let state = env.state();
-    env.set_goal(Some(&state))?;
-    let mut oracle = Oracle::new(&env, &config.oracle, block)?;
-    let oracle = measure(budget, || {
-        oracle.reset();
-        oracle.decide(&env, &Observation::default(), &mut rng)?;
-        Ok(1.0)
-    })?;
-    let millis = |rates: Vec<f64>| rates.into_iter().map(|rate| 1e3 / rate).collect();
-    let size = |search: &housecat_plan::SearchConfig| {
-        format!("{} x {} x {} blocks of {block}", search.samples, search.iterations, search.horizon)
-    };
-    Ok(vec![
-        Rate {
-            name: format!("{} plan in the model, {}", sim.name(), size(search)),
-            unit: "ms, one thread",
-            rounds: millis(latent),
-        },
-        Rate {
-            name: format!("{} predictor in planning", sim.name()),
-            unit: "block predictions/s, one thread",
-            rounds: rolls,
-        },
-        Rate {
-            name: format!("{} plan on the simulator, {}", sim.name(), size(&config.oracle.search)),
-            unit: "ms, one thread",
-            rounds: millis(oracle),
-        },
-    ])
 }
