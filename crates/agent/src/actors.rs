@@ -1,6 +1,6 @@
 //! Policies that need no model.
 
-use housecat_core::{Decision, EnvError, Observation, Policy, Rng};
+use housecat_core::{Decision, EnvError, Observation, PlanTrace, Policy, Rng};
 
 /// Smooth random action: first-order autoregressive noise, `tanh`-bounded, with a correlation that is
 /// drawn anew for each episode so that slow sweeps and quick jitter both occur.
@@ -51,6 +51,35 @@ impl Policy for Still {
 
     fn act(&mut self, _: &Observation, _: &mut Rng) -> Result<Decision, EnvError> {
         Ok(Decision { action: vec![0.0; self.0], plan: None })
+    }
+}
+
+/// Executes a plan to its end without looking, and does nothing from there on.
+#[derive(Clone, Debug)]
+pub struct Playback {
+    plan: PlanTrace,
+    step: usize,
+}
+
+impl Playback {
+    /// Of this plan, which is shown with its first action.
+    pub fn new(plan: PlanTrace) -> Self {
+        Self { plan, step: 0 }
+    }
+}
+
+impl Policy for Playback {
+    fn reset(&mut self) {
+        self.step = 0;
+    }
+
+    fn act(&mut self, _: &Observation, _: &mut Rng) -> Result<Decision, EnvError> {
+        let action_dim = self.plan.action_dim;
+        let at = self.step * action_dim;
+        let action = self.plan.best.get(at..at + action_dim);
+        let plan = (self.step == 0).then(|| self.plan.clone());
+        self.step += 1;
+        Ok(Decision { action: action.map_or_else(|| vec![0.0; action_dim], <[f32]>::to_vec), plan })
     }
 }
 

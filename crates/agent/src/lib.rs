@@ -22,7 +22,7 @@ mod stats;
 mod thinker;
 
 pub use acting::Control;
-pub use actors::{RandomPolicy, Still};
+pub use actors::{Playback, RandomPolicy, Still};
 pub use by_factor::FactorSuccess;
 pub use compare::{Comparison, Difference, Judged, Standing};
 pub use constraints::{Constraints, KeepOut};

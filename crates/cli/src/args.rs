@@ -291,17 +291,21 @@ pub struct CompareArgs {
 
 /// `housecat plan`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  housecat plan runs/two-room/default --pair 3")]
+#[command(after_help = "Examples:\n  housecat plan runs/two-room/default --pair 3\n  \
+    housecat plan runs/push-t/default --planner icem --deadline-ms 20 --save plan.rrd")]
 pub struct PlanArgs {
     /// Folder of the run, or of one of its checkpoints.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Number of the evaluation problem.
+    /// Number of the evaluation problem; --seed chooses its seed.
     #[arg(long, default_value_t = 0)]
     pub pair: usize,
     /// How to plan.
     #[command(flatten)]
     pub how: HowArg,
+    /// Records what the simulator says would happen, with the path that the plan imagined.
+    #[arg(long, value_name = "FILE.rrd")]
+    pub save: Option<PathBuf>,
 }
 
 /// What to measure.

@@ -98,7 +98,7 @@ pub fn show_episodes(
 }
 
 /// What spectators see: what the model sees, or the default camera if it sees no picture.
-fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
+pub fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
     let mut view = eval::model_view(model);
     if view.images.is_empty() {
         let cameras = sim.default_view().images.into_iter();
