@@ -52,6 +52,15 @@ pub enum PredictorConfig {
     },
 }
 
+impl PredictorConfig {
+    /// Size of an encoded action block.
+    pub(crate) fn action_dim(&self, _latent_dim: usize) -> usize {
+        match *self {
+            Self::Residual { action_dim, .. } => action_dim,
+        }
+    }
+}
+
 /// A head that predicts the reward of an action block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -26,36 +26,19 @@ impl Predictions {
     pub(crate) fn new(model: &WorldModel, batch: &Batch, pass: &Pass) -> Result<Self> {
         let (b, steps) = (batch.size, batch.length - 1);
         let latents = model.encoder.forward(&batch.input, pass)?;
-        let dim = latents.dim(1)?;
         let e = model.predictor.encode_action(&batch.blocks)?;
-        let e_dim = e.dim(1)?;
         let now = latents.narrow(0, 0, steps * b)?;
         let next = latents.narrow(0, b, steps * b)?;
+        let forced = model.predictor.forced(&latents, &e, &batch.history, b, pass)?;
 
-        let zeros = |columns| Tensor::zeros((b, columns), DType::F32, &Device::Cpu);
-        let (change, e_prev) = if steps > 1 {
-            let earlier = (steps - 1) * b;
-            let change = (latents.narrow(0, b, earlier)? - latents.narrow(0, 0, earlier)?)?;
-            let change = Tensor::cat(&[&zeros(dim)?, &change], 0)?.broadcast_mul(&batch.history)?;
-            let e_prev = Tensor::cat(&[&zeros(e_dim)?, &e.narrow(0, 0, earlier)?], 0)?;
-            (change, e_prev.broadcast_mul(&batch.history)?)
-        } else {
-            (zeros(dim)?, zeros(e_dim)?)
-        };
-        let forced = model.predictor.forward(&now, &e, &change, &e_prev)?;
-
-        let mut z = latents.narrow(0, 0, b)?;
-        let (mut change, mut e_prev) = (zeros(dim)?, zeros(e_dim)?);
-        let mut path = Vec::with_capacity(steps);
+        let mut path = vec![latents.narrow(0, 0, b)?];
+        let mut blocks = Vec::with_capacity(steps);
         for t in 0..steps {
-            let e_now = e.narrow(0, t * b, b)?;
-            let ahead = model.predictor.forward(&z, &e_now, &change, &e_prev)?;
-            change = (&ahead - &z)?;
-            e_prev = e_now;
-            z = ahead.clone();
+            blocks.push(e.narrow(0, t * b, b)?);
+            let ahead = model.predictor.step(&path, &blocks, pass)?;
             path.push(ahead);
         }
-        let open_loop = Tensor::cat(&path, 0)?;
+        let open_loop = Tensor::cat(&path[1..], 0)?;
         let rewards = match &model.reward {
             Some(head) => Some(head.forward(&now, &e, &next)?),
             None => None,

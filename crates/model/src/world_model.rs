@@ -1,6 +1,6 @@
 //! The network as a whole: what it is made of, what it was scaled by, and how it looks at the world.
 
-use crate::config::{ModelInput, ModelSpec, PredictorConfig};
+use crate::config::{ModelInput, ModelSpec};
 use crate::encoder::Encoder;
 use crate::layers::{Builder, Pass, values};
 use crate::ops::BatchStats;
@@ -55,9 +55,14 @@ impl WorldModel {
         let mut builder = Builder::new(seed.child("weights", 0));
         let config = &spec.model;
         let encoder = Encoder::new(&mut builder, &config.encoder, &spec.input, config.latent_dim)?;
-        let predictor =
-            Predictor::new(&mut builder, &config.predictor, config.latent_dim, spec.block_dim())?;
-        let PredictorConfig::Residual { action_dim, .. } = config.predictor;
+        let predictor = Predictor::new(
+            &mut builder,
+            "predictor",
+            &config.predictor,
+            config.latent_dim,
+            spec.block_dim(),
+        )?;
+        let action_dim = config.predictor.action_dim(config.latent_dim);
         let reward = match &config.reward {
             Some(head) => {
                 Some(RewardHead::new(&mut builder, head.hidden, config.latent_dim, action_dim)?)

@@ -1,0 +1,183 @@
+//! A crew: a packed network, the chunks its samples are cut into, and the threads that roll them.
+
+use super::chunk::{Chunk, Network, Past, Task};
+use super::pool::Pool;
+use std::sync::Arc;
+
+/// Samples of the largest chunk: its buffers stay in the L2 cache, and its rows fill whole tiles.
+const CHUNK: usize = 96;
+
+/// Shapes of the last roll.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rolled {
+    pub samples: usize,
+    pub horizon: usize,
+    pub keep: bool,
+}
+
+pub(super) struct Crew<N: Network> {
+    network: Arc<N>,
+    threads: usize,
+    /// Started with the first rollout of more than one chunk.
+    pool: Option<Pool<N>>,
+    chunks: Vec<Box<Chunk<N>>>,
+    /// Chunks of an earlier roll with more of them, kept for their buffers.
+    spare: Vec<Box<Chunk<N>>>,
+    latents: Vec<f32>,
+    by_actions: Vec<f32>,
+    pub rolled: Rolled,
+}
+
+// The copy shares the packed weights and has buffers and threads of its own.
+impl<N: Network> Clone for Crew<N> {
+    fn clone(&self) -> Self {
+        Self::with(Arc::clone(&self.network), self.threads)
+    }
+}
+
+impl<N: Network> Crew<N> {
+    pub(super) fn new(network: N) -> Self {
+        Self::with(Arc::new(network), 1)
+    }
+
+    fn with(network: Arc<N>, threads: usize) -> Self {
+        Self {
+            network,
+            threads,
+            pool: None,
+            chunks: Vec::new(),
+            spare: Vec::new(),
+            latents: Vec::new(),
+            by_actions: Vec::new(),
+            rolled: Rolled::default(),
+        }
+    }
+
+    pub(super) fn set_threads(&mut self, threads: usize) {
+        let threads = threads.max(1);
+        if threads != self.threads {
+            self.threads = threads;
+            self.pool = None;
+        }
+    }
+
+    /// `actions` `[S, H, block]` to latents `[H, S, D]`.
+    pub(super) fn roll(
+        &mut self,
+        [d, block]: [usize; 2],
+        (start, past): (&[f32], Past<'_>),
+        actions: &[f32],
+        rolled: Rolled,
+    ) -> &[f32] {
+        let Rolled { samples, horizon, keep } = rolled;
+        self.rolled = rolled;
+        self.cut(samples, horizon);
+        let plan = horizon * block;
+        for chunk in &mut self.chunks {
+            let plans = chunk.first * plan..(chunk.first + chunk.samples) * plan;
+            chunk.actions.clear();
+            chunk.actions.extend_from_slice(&actions[plans]);
+            chunk.latents.resize(horizon * chunk.samples * d, 0.0);
+        }
+        let prepared = Arc::new(self.network.prepare(start, past));
+        self.run(&Task::Roll { prepared, keep });
+        self.latents.resize(horizon * samples * d, 0.0);
+        for chunk in &self.chunks {
+            place(
+                &chunk.latents,
+                [chunk.first * d, chunk.samples * d],
+                samples * d,
+                &mut self.latents,
+            );
+        }
+        &self.latents
+    }
+
+    /// Rewards `[H, S]` along the last roll.
+    pub(super) fn rewards(&mut self) -> Vec<f32> {
+        let Rolled { samples, horizon, .. } = self.rolled;
+        self.run(&Task::Reward);
+        let mut rewards = vec![0.0; horizon * samples];
+        for chunk in &self.chunks {
+            place(&chunk.rewards, [chunk.first, chunk.samples], samples, &mut rewards);
+        }
+        rewards
+    }
+
+    /// The gradient by the actions `[S, H, block]`, from those by latents `[H, S, D]` and rewards `[H, S]`.
+    pub(super) fn gradients(
+        &mut self,
+        [d, block]: [usize; 2],
+        by_latents: &[f32],
+        by_rewards: Option<&[f32]>,
+    ) -> &[f32] {
+        let Rolled { samples, horizon, .. } = self.rolled;
+        for chunk in &mut self.chunks {
+            let (first, count) = (chunk.first, chunk.samples);
+            pick(by_latents, [first * d, count * d], samples * d, &mut chunk.by_latents);
+            chunk.by_rewards.clear();
+            if let Some(by_rewards) = by_rewards {
+                pick(by_rewards, [first, count], samples, &mut chunk.by_rewards);
+            }
+        }
+        self.run(&Task::Gradients);
+        self.by_actions.resize(samples * horizon * block, 0.0);
+        for chunk in &self.chunks {
+            let at = chunk.first * horizon * block;
+            self.by_actions[at..at + chunk.by_actions.len()].copy_from_slice(&chunk.by_actions);
+        }
+        &self.by_actions
+    }
+
+    /// Cuts the samples into even chunks, as many for each thread. The bits do not depend on the cut:
+    /// samples do not meet, and products do not look at their number of rows.
+    fn cut(&mut self, samples: usize, horizon: usize) {
+        let wanted = match samples.div_ceil(CHUNK) {
+            // A few samples are rolled sooner than another thread wakes up.
+            _ if samples < 2 * self.threads => 1,
+            count => count.next_multiple_of(self.threads),
+        };
+        self.spare.append(&mut self.chunks);
+        self.chunks.resize_with(wanted, || self.spare.pop().unwrap_or_default());
+        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+            chunk.first = index * samples / wanted;
+            chunk.samples = (index + 1) * samples / wanted - chunk.first;
+            chunk.horizon = horizon;
+        }
+    }
+
+    fn run(&mut self, task: &Task<N>) {
+        if self.threads > 1 && self.chunks.len() > 1 {
+            if self.pool.is_none() {
+                // Without threads to be had, the calling one does it all: slower, with the same bits.
+                self.pool = Pool::new(self.threads - 1).ok();
+            }
+            if let Some(pool) = &self.pool {
+                pool.run(&self.network, &mut self.chunks, task);
+                return;
+            }
+        }
+        for chunk in &mut self.chunks {
+            chunk.run(&self.network, task);
+        }
+    }
+}
+
+/// Copies rows of a chunk (one a step) to their place in rows of all samples.
+fn place(part: &[f32], [at, width]: [usize; 2], row: usize, whole: &mut [f32]) {
+    if width > 0 {
+        for (part, whole) in part.chunks_exact(width).zip(whole.chunks_exact_mut(row)) {
+            whole[at..at + width].copy_from_slice(part);
+        }
+    }
+}
+
+/// The reverse of [`place`].
+fn pick(whole: &[f32], [at, width]: [usize; 2], row: usize, part: &mut Vec<f32>) {
+    part.clear();
+    if width > 0 {
+        for whole in whole.chunks_exact(row) {
+            part.extend_from_slice(&whole[at..at + width]);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The fast path against the training path: values, gradients, bits.
+
+use crate::{
+    EncoderConfig, LatentRollout, ModelConfig, ModelInput, ModelSpec, PredictorConfig,
+    RewardConfig, WorldModel,
+};
+use candle_core::{Device, Tensor, Var};
+use housecat_core::{Rng, Seed};
+
+const D: usize = 6;
+const BLOCK: usize = 4;
+
+/// An untrained model whose variables are all moved off their starting values (zero biases hide mistakes).
+fn model(predictor: PredictorConfig) -> WorldModel {
+    let names = vec!["x".to_owned(), "y".to_owned()];
+    let spec = ModelSpec {
+        format: ModelSpec::FORMAT,
+        sim: "test".into(),
+        input: ModelInput::State { names: names.clone() },
+        actions: names,
+        model: ModelConfig {
+            latent_dim: D,
+            action_repeat: 2,
+            encoder: EncoderConfig::Mlp { hidden: 8 },
+            predictor,
+            reward: Some(RewardConfig { hidden: 9 }),
+        },
+    };
+    let mut model = WorldModel::new(spec, Seed::new(0)).unwrap();
+    (model.scaling.reward_mean, model.scaling.reward_std) = (0.3, 1.7);
+    let mut rng = Seed::new(5).rng();
+    for (_, var) in &model.variables {
+        let moved: Vec<f32> = var
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+            .iter()
+            .map(|value| value + 0.3 * rng.normal())
+            .collect();
+        var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+    }
+    model
+}
+
+fn kinds() -> Vec<PredictorConfig> {
+    vec![PredictorConfig::Residual { hidden: 21, action_dim: 5 }]
+}
+
+fn normal(rng: &mut Rng, count: usize) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    rng.fill_normal(&mut values);
+    values
+}
+
+/// A start, two blocks of history, and plans.
+struct Case {
+    start: Vec<f32>,
+    latents: Vec<f32>,
+    blocks: Vec<f32>,
+    actions: Vec<f32>,
+    samples: usize,
+    horizon: usize,
+}
+
+impl Case {
+    fn new(samples: usize, horizon: usize) -> Self {
+        let mut rng = Seed::new(11).rng();
+        Self {
+            start: normal(&mut rng, D),
+            latents: normal(&mut rng, 2 * D),
+            blocks: normal(&mut rng, 2 * BLOCK),
+            actions: normal(&mut rng, samples * horizon * BLOCK),
+            samples,
+            horizon,
+        }
+    }
+
+    /// No history, one block of it, two.
+    fn histories(&self) -> [Option<(&[f32], &[f32])>; 3] {
+        [
+            None,
+            Some((&self.latents[D..], &self.blocks[BLOCK..])),
+            Some((&self.latents, &self.blocks)),
+        ]
+    }
+
+    fn roll(&self, fast: &mut LatentRollout, history: Option<(&[f32], &[f32])>) -> [Vec<f32>; 2] {
+        let (samples, horizon) = (self.samples, self.horizon);
+        let latents = fast.roll(&self.start, history, &self.actions, samples, horizon).to_vec();
+        [latents, fast.rewards(&self.start, &self.actions, samples, horizon).unwrap()]
+    }
+}
+
+fn close(got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len());
+    let scale = want.iter().fold(1.0_f32, |scale, value| scale.max(value.abs()));
+    for (got, want) in got.iter().zip(want) {
+        assert!((got - want).abs() <= tolerance * scale, "{got} {want} of {scale}");
+    }
+}
+
+#[test]
+fn latents_and_rewards_equal_the_training_path() {
+    for kind in kinds() {
+        let model = model(kind);
+        let mut fast = model.latent_rollout().unwrap();
+        for (samples, horizon) in [(1, 1), (7, 6), (13, 3)] {
+            let case = Case::new(samples, horizon);
+            for history in case.histories() {
+                let (latents, rewards) = model
+                    .roll_reference(&case.start, history, &case.actions, samples, horizon)
+                    .unwrap();
+                let [got, got_rewards] = case.roll(&mut fast, history);
+                close(&got, &latents, 1e-5);
+                close(&got_rewards, &rewards, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_depend_neither_on_threads_nor_on_other_samples() {
+    for kind in kinds() {
+        let mut one = model(kind).latent_rollout().unwrap();
+        let (mut two, mut three) = (one.clone().with_threads(2), one.clone().with_threads(3));
+        // Twice, with buffers left over from a roll of another size.
+        for samples in [1, 2, 3, 5, 64, 101, 203, 7] {
+            let case = Case::new(samples, 4);
+            for history in case.histories() {
+                let want = case.roll(&mut one, history);
+                assert_eq!(case.roll(&mut two, history), want);
+                assert_eq!(case.roll(&mut three, history), want);
+                let last = &case.actions[(samples - 1) * 4 * BLOCK..];
+                let alone = one.roll(&case.start, history, last, 1, 4);
+                for (alone, among) in alone.chunks(D).zip(want[0].chunks(samples * D)) {
+                    assert_eq!(alone, &among[(samples - 1) * D..]);
+                }
+                let by_latents = vec![0.5; 4 * samples * D];
+                let by_rewards = vec![0.25; 4 * samples];
+                let gradients = |fast: &mut LatentRollout| {
+                    fast.roll_with_grads(&case.start, history, &case.actions, samples, 4);
+                    fast.gradients(&by_latents, Some(&by_rewards)).unwrap().to_vec()
+                };
+                let want = gradients(&mut one);
+                assert_eq!(gradients(&mut two), want);
+                assert_eq!(gradients(&mut three), want);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_autograd_and_differences() {
+    for kind in kinds() {
+        let model = model(kind);
+        let mut fast = model.latent_rollout().unwrap();
+        let (samples, horizon) = (5, 4);
+        let case = Case::new(samples, horizon);
+        let mut rng = Seed::new(12).rng();
+        let by_latents = normal(&mut rng, horizon * samples * D);
+        let by_rewards = normal(&mut rng, horizon * samples);
+        for history in case.histories() {
+            let got = |fast: &mut LatentRollout, with_rewards: bool| {
+                let plans = &case.actions;
+                let path = fast.roll_with_grads(&case.start, history, plans, samples, horizon);
+                let path = path.to_vec();
+                assert_eq!(fast.roll(&case.start, history, plans, samples, horizon), path);
+                assert!(fast.gradients(&by_latents, None).is_none(), "nothing was kept");
+                fast.roll_with_grads(&case.start, history, plans, samples, horizon);
+                let rewards = with_rewards.then_some(&by_rewards[..]);
+                let first = fast.gradients(&by_latents, rewards).unwrap().to_vec();
+                assert_eq!(fast.gradients(&by_latents, rewards).unwrap(), first, "asked twice");
+                first
+            };
+            for with_rewards in [false, true] {
+                let shape = (samples, horizon * BLOCK);
+                let actions = Var::from_tensor(
+                    &Tensor::from_slice(&case.actions, shape, &Device::Cpu).unwrap(),
+                )
+                .unwrap();
+                let (path, rewards) =
+                    model.roll_graph(&case.start, history, &actions, horizon).unwrap();
+                let weigh = |steps: &[Tensor], weights: &[f32]| {
+                    let flat = Tensor::cat(steps, 0).unwrap().flatten_all().unwrap();
+                    let weights = Tensor::from_slice(weights, weights.len(), &Device::Cpu).unwrap();
+                    (flat * weights).unwrap().sum_all().unwrap()
+                };
+                let mut cost = weigh(&path, &by_latents);
+                if with_rewards {
+                    cost = (cost + weigh(&rewards, &by_rewards)).unwrap();
+                }
+                let store = cost.backward().unwrap();
+                let want = store.get(actions.as_tensor()).unwrap();
+                let want = want.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let got = got(&mut fast, with_rewards);
+                close(&got, &want, 1e-4);
+
+                let price = |actions: &[f32]| {
+                    let mut fast = fast.clone();
+                    let path = fast.roll(&case.start, history, actions, samples, horizon).to_vec();
+                    let rewards = fast.rewards(&case.start, actions, samples, horizon).unwrap();
+                    let dot = |a: &[f32], b: &[f32]| {
+                        a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+                    };
+                    dot(&path, &by_latents)
+                        + if with_rewards { dot(&rewards, &by_rewards) } else { 0.0 }
+                };
+                for index in (0..got.len()).step_by(7) {
+                    let at = |delta: f32| {
+                        let mut moved = case.actions.clone();
+                        moved[index] += delta;
+                        price(&moved)
+                    };
+                    let numeric = ((at(1e-2) - at(-1e-2)) / 2e-2) as f32;
+                    let error = (numeric - got[index]).abs();
+                    assert!(error < 1e-2 * numeric.abs().max(1.0), "{numeric} {}", got[index]);
+                }
+            }
+        }
+    }
+}
