@@ -126,4 +126,18 @@ fn main() {
     }
     rollout.set_threads(1);
     gradients("residual 128 x 5 and gradients", &mut rollout, 128, 2.0 * flops, peak);
+
+    // LeWorldModel's planning size; beside it, what a rollout costs that works out every window's every token.
+    let (d, depth, inner, mlp, history) = (192, 6, 16 * 64, 2048, 3);
+    let token = depth * (4 * d * inner + 2 * d * mlp + 6 * d * d) + 2 * d * mlp;
+    let tokens: usize = (1..=5).map(|step: usize| step.min(history)).sum();
+    let flops = 2.0 * (token * tokens) as f64 / 5.0;
+    let predictor =
+        PredictorConfig::Transformer { depth, heads: 16, head_dim: 64, mlp, history, dropout: 0.1 };
+    let large = model(d, predictor);
+    let mut rollout = large.latent_rollout().expect("the weights can be read");
+    for threads in [1, 2] {
+        rollout.set_threads(threads);
+        roll(&format!("LeWM 300 x 5, {threads} threads"), &mut rollout, 300, flops, peak);
+    }
 }

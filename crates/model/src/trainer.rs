@@ -227,7 +227,8 @@ impl<'a> Trainer<'a> {
         let size = (self.windows.length, self.windows.repeat);
         let dropout = self.config.history_dropout;
         let batch = Batch::new(&self.model, self.experience, starts, size, dropout, &mut rng)?;
-        let pass = Pass::train();
+        let pass =
+            Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();
@@ -244,7 +245,7 @@ impl<'a> Trainer<'a> {
         });
         let grads = grads.collect::<Result<_, _>>()?;
         let stats = match pass {
-            Pass::Train(stats) => stats.into_inner(),
+            Pass::Train(training) => training.statistics.into_inner(),
             Pass::Look => BTreeMap::new(),
         };
         Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats })

@@ -41,7 +41,7 @@ pub struct WorldModel {
     pub(crate) predictor: Predictor,
     pub(crate) reward: Option<RewardHead>,
     pub(crate) variables: Vec<(String, Var)>,
-    statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
+    pub(crate) statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
     pub(crate) scaling: Scaling,
 }
 
@@ -226,6 +226,17 @@ impl WorldModel {
         match self.variables.iter().find(|(own, _)| own == name) {
             Some((_, var)) => values(var.as_tensor()),
             None => Err(ModelError::Data(format!("the model has no variable `{name}`"))),
+        }
+    }
+
+    /// The running mean and inverse standard deviation of a batch normalisation, for packing.
+    pub(crate) fn running(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        match self.statistics.iter().find(|(own, _)| own == name) {
+            Some((_, running)) => {
+                let stats = running.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                Ok((stats.mean.clone(), stats.inverse_std()))
+            }
+            None => Err(ModelError::Data(format!("the model has no statistics `{name}`"))),
         }
     }
 

@@ -64,6 +64,25 @@ fn spec(pixels: bool) -> ModelSpec {
     }
 }
 
+/// The same with LeWorldModel's predictor, small.
+fn transformer_spec() -> ModelSpec {
+    let mut spec = spec(false);
+    spec.model.predictor = PredictorConfig::Transformer {
+        depth: 2,
+        heads: 2,
+        head_dim: 8,
+        mlp: 24,
+        history: 2,
+        dropout: 0.1,
+    };
+    spec
+}
+
+/// Without the history dropout that only the residual predictor has.
+fn transformer_config(steps: u64) -> TrainConfig {
+    TrainConfig { history_dropout: 0.0, ..train_config(steps) }
+}
+
 fn train_config(steps: u64) -> TrainConfig {
     TrainConfig {
         steps,
@@ -185,6 +204,50 @@ fn the_fast_path_equals_the_training_path() {
 }
 
 #[test]
+fn a_transformer_trains_the_same_at_any_number_of_threads_and_resumed() {
+    let experience = world(30, 30);
+    let seed = Seed::new(1);
+    let new = |steps, threads| {
+        let config = transformer_config(steps);
+        Trainer::new(transformer_spec(), config, &experience, seed, threads).unwrap()
+    };
+    let mut trainer = new(150, 2);
+    for _ in 0..150 {
+        assert!(!trainer.step().unwrap().skipped);
+    }
+    // Latents have unit variance; without a residual path, 150 steps do not yet beat standing still.
+    let report = trainer.validate().unwrap().unwrap();
+    assert!(report.next_latent < 0.2 && report.open_loop[2] < 0.4, "{report:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let (mut one, mut two) = (new(12, 1), new(12, 2));
+    for step in 0..8 {
+        one.step().unwrap();
+        two.step().unwrap();
+        if step == 4 {
+            save_checkpoint(&one, folder.path(), seed).unwrap();
+        }
+    }
+    let want = bits(&one);
+    assert_eq!(bits(&two), want);
+    let mut resumed = new(12, 2);
+    load_checkpoint(&mut resumed, &folder.path().join("last"), seed).unwrap();
+    for _ in 0..3 {
+        resumed.step().unwrap();
+    }
+    assert_eq!(bits(&resumed), want);
+
+    // The loaded model plans as the trained one.
+    let path = save_checkpoint(&one, folder.path(), seed).unwrap();
+    let (start, actions) = ([0.5; 6], [0.1; 3 * 2 * 4]);
+    let mut loaded = load_model(&path).unwrap().latent_rollout().unwrap();
+    let want = one.model().roll_reference(&start, None, &actions, 3, 2).unwrap().0;
+    for (got, want) in loaded.roll(&start, None, &actions, 3, 2).iter().zip(&want) {
+        assert!((got - want).abs() < 1e-5, "{got} {want}");
+    }
+}
+
+#[test]
 fn checkpoints_are_refused_with_a_reason() {
     let experience = world(10, 20);
     let folder = tempfile::tempdir().unwrap();
@@ -233,6 +296,15 @@ fn nonsense_is_refused_by_name() {
     config.window = 40;
     let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
     assert!(error.to_string().contains("train.window"), "{error}");
+    let config = train_config(5);
+    let error = Trainer::new(transformer_spec(), config, &experience, Seed::new(0), 1).err();
+    assert!(error.unwrap().to_string().contains("history_dropout"));
+    let mut spec_without = transformer_spec();
+    if let PredictorConfig::Transformer { heads, .. } = &mut spec_without.model.predictor {
+        *heads = 0;
+    }
+    let error = WorldModel::new(spec_without, Seed::new(0)).err().unwrap();
+    assert!(error.to_string().contains("model.predictor.heads"), "{error}");
     let mut config = train_config(5);
     config.loss.pop();
     let mut trainer = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).unwrap();

@@ -1,16 +1,19 @@
 //! Predictors: latents and action blocks up to now give the next latent.
 
 mod residual;
+pub(crate) mod transformer;
 
 use crate::config::PredictorConfig;
 use crate::layers::{Builder, Linear, Pass};
 use crate::ops::Activation;
 use candle_core::{Result, Tensor};
 use residual::Residual;
+use transformer::{Sizes, Transformer};
 
 /// A predictor of one of the configured kinds.
 pub(crate) enum Predictor {
     Residual(Residual),
+    Transformer(Box<Transformer>),
 }
 
 impl Predictor {
@@ -27,6 +30,11 @@ impl Predictor {
                 let sizes = [latent_dim, block_dim, hidden, action_dim];
                 Ok(Self::Residual(Residual::new(builder, name, sizes)?))
             }
+            PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {
+                let sizes =
+                    Sizes { latent_dim, block_dim, depth, heads, head_dim, mlp, history, dropout };
+                Ok(Self::Transformer(Box::new(Transformer::new(builder, name, sizes)?)))
+            }
         }
     }
 
@@ -34,6 +42,7 @@ impl Predictor {
     pub(crate) fn encode_action(&self, blocks: &Tensor) -> Result<Tensor> {
         match self {
             Self::Residual(predictor) => predictor.encode_action(blocks),
+            Self::Transformer(predictor) => predictor.encode_action(blocks),
         }
     }
 
@@ -46,18 +55,20 @@ impl Predictor {
         e: &Tensor,
         history: &Tensor,
         size: usize,
-        _pass: &Pass,
+        pass: &Pass,
     ) -> Result<Tensor> {
         match self {
             Self::Residual(predictor) => predictor.forced(latents, e, history, size),
+            Self::Transformer(predictor) => predictor.forced(latents, e, size, pass),
         }
     }
 
     /// The latent `[n, D]` after a path of latents z_0..z_t, each `[n, D]`, under the encoded blocks e_0..e_t
     /// chosen at each of them, `[n, E]`.
-    pub(crate) fn step(&self, path: &[Tensor], e: &[Tensor], _pass: &Pass) -> Result<Tensor> {
+    pub(crate) fn step(&self, path: &[Tensor], e: &[Tensor], pass: &Pass) -> Result<Tensor> {
         match self {
             Self::Residual(predictor) => predictor.step(path, e),
+            Self::Transformer(predictor) => predictor.step(path, e, pass),
         }
     }
 }

@@ -10,6 +10,9 @@ pub(super) trait Network: Sized + Send + Sync + 'static {
     /// Buffers of a chunk.
     type Work: Default + Send;
 
+    /// Whether [`Network::gradients`] is there.
+    const GRADIENTS: bool;
+
     /// Computes what all samples share; `past` is what came before the start.
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Self::Prepared;
 

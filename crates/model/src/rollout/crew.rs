@@ -25,6 +25,9 @@ pub(super) struct Crew<N: Network> {
     spare: Vec<Box<Chunk<N>>>,
     latents: Vec<f32>,
     by_actions: Vec<f32>,
+    /// What the samples of the last roll shared, and the start and past it was made from: the iterations of one
+    /// planning problem ask for it again and again.
+    prepared: Option<(Vec<f32>, Arc<N::Prepared>)>,
     pub rolled: Rolled,
 }
 
@@ -49,6 +52,7 @@ impl<N: Network> Crew<N> {
             spare: Vec::new(),
             latents: Vec::new(),
             by_actions: Vec::new(),
+            prepared: None,
             rolled: Rolled::default(),
         }
     }
@@ -79,7 +83,7 @@ impl<N: Network> Crew<N> {
             chunk.actions.extend_from_slice(&actions[plans]);
             chunk.latents.resize(horizon * chunk.samples * d, 0.0);
         }
-        let prepared = Arc::new(self.network.prepare(start, past));
+        let prepared = self.prepare(&start[..d], past);
         self.run(&Task::Roll { prepared, keep });
         self.latents.resize(horizon * samples * d, 0.0);
         for chunk in &self.chunks {
@@ -127,6 +131,25 @@ impl<N: Network> Crew<N> {
             self.by_actions[at..at + chunk.by_actions.len()].copy_from_slice(&chunk.by_actions);
         }
         &self.by_actions
+    }
+
+    fn prepare(&mut self, start: &[f32], past: Past<'_>) -> Arc<N::Prepared> {
+        let key = [start, past.latents, past.blocks].concat();
+        let same = |old: &[f32]| {
+            old.len() == key.len() && old.iter().zip(&key).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        match &self.prepared {
+            Some((old, prepared)) if same(old) => Arc::clone(prepared),
+            _ => {
+                let prepared = Arc::new(self.network.prepare(start, past));
+                self.prepared = Some((key, Arc::clone(&prepared)));
+                prepared
+            }
+        }
+    }
+
+    pub(super) fn has_gradients(&self) -> bool {
+        N::GRADIENTS
     }
 
     /// Cuts the samples into even chunks, as many for each thread. The bits do not depend on the cut:

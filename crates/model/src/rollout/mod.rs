@@ -2,19 +2,24 @@
 //! graph, on as many threads as wanted, and back again for planners that follow a gradient. Equal to the
 //! training path up to rounding (tests hold it to 1e-5, gradients to 1e-4).
 
+mod affine;
 mod chunk;
 mod crew;
 mod pool;
 mod reference;
 mod residual;
+mod reward;
 #[cfg(test)]
 mod tests;
+mod transformer;
 
 use crate::config::PredictorConfig;
+use crate::predictor::transformer::Sizes;
 use crate::{ModelError, WorldModel};
 use chunk::Past;
 use crew::{Crew, Rolled};
 use residual::Residual;
+use transformer::Transformer;
 
 /// The predictor (and reward head) of a model, packed for planning.
 ///
@@ -30,6 +35,7 @@ pub struct LatentRollout {
 #[derive(Clone)]
 enum Engine {
     Residual(Crew<Residual>),
+    Transformer(Crew<Transformer>),
 }
 
 /// Does the same for whichever crew it is.
@@ -37,6 +43,7 @@ macro_rules! with_crew {
     ($engine:expr, $crew:ident => $body:expr) => {
         match $engine {
             Engine::Residual($crew) => $body,
+            Engine::Transformer($crew) => $body,
         }
     };
 }
@@ -44,14 +51,20 @@ macro_rules! with_crew {
 impl LatentRollout {
     pub(crate) fn new(model: &WorldModel) -> Result<Self, ModelError> {
         let spec = model.spec();
+        let (latent_dim, block_dim) = (spec.model.latent_dim, spec.block_dim());
         let engine = match spec.model.predictor {
             PredictorConfig::Residual { hidden, action_dim } => {
                 Engine::Residual(Crew::new(Residual::new(model, hidden, action_dim, "predictor")?))
             }
+            PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {
+                let sizes =
+                    Sizes { latent_dim, block_dim, depth, heads, head_dim, mlp, history, dropout };
+                Engine::Transformer(Crew::new(Transformer::new(model, sizes, "predictor")?))
+            }
         };
         Ok(Self {
-            latent: spec.model.latent_dim,
-            block: spec.block_dim(),
+            latent: latent_dim,
+            block: block_dim,
             has_reward: model.reward.is_some(),
             engine,
         })
@@ -127,7 +140,8 @@ impl LatentRollout {
     /// The gradient of a cost by the actions, `[S, H, block]`, of the plans last rolled by
     /// [`LatentRollout::roll_with_grads`]: from the cost's gradient by the latents, `[H, S, D]`, and, with
     /// a reward head, by the rewards, `[H, S]`. Reverse mode, written by hand on the packed weights.
-    /// `None` if the last roll was another one, or there is no reward head to take `by_rewards`.
+    /// `None` if the last roll was another one, there is no reward head to take `by_rewards`, or the predictor
+    /// is a transformer, whose reverse is not written.
     ///
     /// # Panics
     /// If a slice is shorter than its shape says.
@@ -136,7 +150,7 @@ impl LatentRollout {
             return None;
         }
         let sizes = [self.latent, self.block];
-        with_crew!(&mut self.engine, crew => match crew.rolled.keep {
+        with_crew!(&mut self.engine, crew => match crew.rolled.keep && crew.has_gradients() {
             true => Some(crew.gradients(sizes, by_latents, by_rewards)),
             false => None,
         })

@@ -1,6 +1,7 @@
 //! The residual predictor, packed: its rollout and the hand-written reverse of it.
 
 use super::chunk::{Chunk, Network, Past};
+use super::reward::Reward;
 use crate::ops::{
     Addend, Layout2, Packed, Source, matmul, padded, silu, silu_backward, silu_in_place, stride,
 };
@@ -27,19 +28,8 @@ pub(super) struct Residual {
     reward: Option<Reward>,
     /// The transposed weights, packed when a gradient is first asked for.
     reverse: OnceLock<Reverse>,
-    /// Row-major weights to make them of: first, second, third, and the reward head's first.
-    plain: [Vec<f32>; 4],
-}
-
-struct Reward {
-    hidden: usize,
-    /// `[D z, block a, D next]` rows.
-    first: Packed,
-    first_bias: Vec<f32>,
-    second: Vec<f32>,
-    second_bias: f32,
-    mean: f32,
-    std: f32,
+    /// Row-major weights to make them of.
+    plain: [Vec<f32>; 3],
 }
 
 struct Reverse {
@@ -55,8 +45,6 @@ pub(super) struct Prepared {
     start: Vec<f32>,
     /// Everything but the first block's share, `[hidden]`.
     base: Vec<f32>,
-    /// The same of the reward head: everything but the first block and the next latent.
-    reward_base: Vec<f32>,
 }
 
 /// Buffers of a chunk; rows are `stride(hidden)` apart.
@@ -119,26 +107,9 @@ impl Residual {
         first.extend(now);
         first.extend(before);
         let bias_without = add(&b, &now_shift);
-        let mut plain = [first, variable("1.weight")?, variable("2.weight")?, Vec::new()];
-        let reward = match (&spec.model.reward, &model.reward) {
-            (Some(head), Some(_)) => {
-                let w = model.variable("reward.0.weight")?;
-                let (w_z, rest) = w.split_at(d * head.hidden);
-                let (w_e, w_next) = rest.split_at(e * head.hidden);
-                let (folded, shift) = fold(&encoder, &encoder_bias, w_e, block, head.hidden);
-                plain[3] = [w_z, &folded, w_next].concat();
-                Some(Reward {
-                    hidden: head.hidden,
-                    first: Packed::new(&plain[3], 2 * d + block, head.hidden),
-                    first_bias: add(&model.variable("reward.0.bias")?, &shift),
-                    second: model.variable("reward.1.weight")?,
-                    second_bias: model.variable("reward.1.bias")?[0],
-                    mean: model.scaling.reward_mean,
-                    std: model.scaling.reward_std,
-                })
-            }
-            _ => None,
-        };
+        let plain = [first, variable("1.weight")?, variable("2.weight")?];
+        let reward =
+            Reward::new(model, |rows, hidden| fold(&encoder, &encoder_bias, rows, block, hidden))?;
         Ok(Self {
             latent: d,
             block,
@@ -163,10 +134,7 @@ impl Residual {
                 first: Packed::transposed(&self.plain[0], hidden, 2 * (d + block)),
                 second: Packed::transposed(&self.plain[1], hidden, hidden),
                 third: Packed::transposed(&self.plain[2], d, hidden),
-                reward: self
-                    .reward
-                    .as_ref()
-                    .map(|head| Packed::transposed(&self.plain[3], head.hidden, 2 * d + block)),
+                reward: self.reward.as_ref().map(Reward::reverse),
             }
         })
     }
@@ -180,6 +148,8 @@ fn shared(values: &[f32], row: usize) -> Source<'_> {
 impl Network for Residual {
     type Prepared = Prepared;
     type Work = Work;
+
+    const GRADIENTS: bool = true;
 
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Prepared {
         let (d, block) = (self.latent, self.block);
@@ -198,14 +168,7 @@ impl Network for Residual {
         let mut base = vec![0.0; padded(self.hidden)];
         let row = base.len();
         self.first.product(1, &sources, [Some(Addend::bias(bias)), None], &mut base, row);
-        let mut reward_base = Vec::new();
-        if let Some(head) = &self.reward {
-            reward_base.resize(padded(head.hidden), 0.0);
-            let row = reward_base.len();
-            let addends = [Some(Addend::bias(&head.first_bias)), None];
-            head.first.product(1, &[shared(start, 0)], addends, &mut reward_base, row);
-        }
-        Prepared { start: start.to_vec(), base, reward_base }
+        Prepared { start: start.to_vec(), base }
     }
 
     fn roll(&self, chunk: &mut Chunk<Self>) {
@@ -269,38 +232,24 @@ impl Network for Residual {
         let Some(head) = &self.reward else { return };
         let (d, block) = (self.latent, self.block);
         let (samples, horizon) = (chunk.samples, chunk.horizon);
-        let row = stride(head.hidden);
-        let size = samples * row;
+        let size = samples * stride(head.hidden);
         let Chunk { work, actions, latents, prepared, keep, rewards, .. } = chunk;
-        work.hidden[0].resize(size, 0.0);
         if *keep {
             work.reward.resize(horizon * size, 0.0);
         }
         for t in 0..horizon {
-            let latent = |step: usize| &latents[(step - 1) * samples * d..step * samples * d];
-            let mut sources = vec![
-                Source {
-                    values: &actions[t * block..],
-                    stride: horizon * block,
-                    width: block,
-                    row: d,
-                },
-                Source { values: latent(t + 1), stride: d, width: d, row: d + block },
-            ];
-            let addend = match t {
-                0 => &prepared.reward_base,
+            let latent = |step: usize, row: usize| match step {
+                0 => Source { values: &prepared.start, stride: 0, width: d, row },
                 _ => {
-                    sources.push(Source { values: latent(t), stride: d, width: d, row: 0 });
-                    &head.first_bias
+                    let values = &latents[(step - 1) * samples * d..step * samples * d];
+                    Source { values, stride: d, width: d, row }
                 }
             };
+            let values = &actions[t * block..];
+            let middle = Source { values, stride: horizon * block, width: block, row: d };
+            let sources = [latent(t, 0), middle, latent(t + 1, d + block)];
             let before = keep.then(|| &mut work.reward[t * size..(t + 1) * size]);
-            let h = &mut work.hidden[0];
-            hidden_layer(&head.first, samples, &sources, addend, before, h);
-            for hidden in h.chunks_exact(row) {
-                let sum: f32 = hidden.iter().zip(&head.second).map(|(h, w)| h * w).sum();
-                rewards.push((sum + head.second_bias) * head.std + head.mean);
-            }
+            head.forward(samples, &sources, before, &mut work.hidden[0], rewards);
         }
     }
 
@@ -331,8 +280,7 @@ impl Network for Residual {
             for t in 0..horizon {
                 let by_hidden = &mut work.reward[t * samples * row..(t + 1) * samples * row];
                 for (sample, line) in by_hidden.chunks_exact_mut(row).enumerate() {
-                    let slope = by_rewards[t * samples + sample] * head.std;
-                    reward_backward(slope, &head.second, &mut line[..head.hidden]);
+                    head.backward(by_rewards[t * samples + sample], &mut line[..head.hidden]);
                 }
                 let source = Source { values: by_hidden, stride: row, width: head.hidden, row: 0 };
                 packed.product(samples, &[source], [None; 2], &mut work.by_input, width);
@@ -397,19 +345,6 @@ fn hidden_layer(
             weights.product(samples, sources, bias, h, row);
             silu_in_place(h);
         }
-    }
-}
-
-/// The gradient by what went into the reward head's hidden layer, in its place.
-fn reward_backward(slope: f32, weights: &[f32], before: &mut [f32]) {
-    let mut grad = [0.0; 64];
-    for (before, weights) in before.chunks_mut(64).zip(weights.chunks(64)) {
-        let grad = &mut grad[..before.len()];
-        for (grad, weight) in grad.iter_mut().zip(weights) {
-            *grad = slope * weight;
-        }
-        silu_backward(before, grad);
-        before.copy_from_slice(grad);
     }
 }
 

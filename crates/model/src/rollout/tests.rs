@@ -29,6 +29,11 @@ fn model(predictor: PredictorConfig) -> WorldModel {
     let mut model = WorldModel::new(spec, Seed::new(0)).unwrap();
     (model.scaling.reward_mean, model.scaling.reward_std) = (0.3, 1.7);
     let mut rng = Seed::new(5).rng();
+    for (_, running) in &model.statistics {
+        let mut running = running.write().unwrap();
+        running.mean.iter_mut().for_each(|value| *value += 0.2 * rng.normal());
+        running.var.iter_mut().for_each(|value| *value += rng.uniform(-0.5, 0.5));
+    }
     for (_, var) in &model.variables {
         let moved: Vec<f32> = var
             .flatten_all()
@@ -44,7 +49,26 @@ fn model(predictor: PredictorConfig) -> WorldModel {
 }
 
 fn kinds() -> Vec<PredictorConfig> {
-    vec![PredictorConfig::Residual { hidden: 21, action_dim: 5 }]
+    let transformer = |depth, heads, head_dim, history| PredictorConfig::Transformer {
+        depth,
+        heads,
+        head_dim,
+        mlp: 19,
+        history,
+        dropout: 0.1,
+    };
+    vec![
+        PredictorConfig::Residual { hidden: 21, action_dim: 5 },
+        transformer(3, 2, 4, 3),
+        transformer(1, 3, 5, 2),
+        // One head as wide as the latent has no map back; a history of one no context.
+        transformer(2, 1, D, 4),
+        transformer(2, 2, 16, 1),
+    ]
+}
+
+fn has_gradients(kind: &PredictorConfig) -> bool {
+    matches!(kind, PredictorConfig::Residual { .. })
 }
 
 fn normal(rng: &mut Rng, count: usize) -> Vec<f32> {
@@ -122,6 +146,7 @@ fn latents_and_rewards_equal_the_training_path() {
 #[test]
 fn bits_depend_neither_on_threads_nor_on_other_samples() {
     for kind in kinds() {
+        let has_gradients = has_gradients(&kind);
         let mut one = model(kind).latent_rollout().unwrap();
         let (mut two, mut three) = (one.clone().with_threads(2), one.clone().with_threads(3));
         // Twice, with buffers left over from a roll of another size.
@@ -135,6 +160,9 @@ fn bits_depend_neither_on_threads_nor_on_other_samples() {
                 let alone = one.roll(&case.start, history, last, 1, 4);
                 for (alone, among) in alone.chunks(D).zip(want[0].chunks(samples * D)) {
                     assert_eq!(alone, &among[(samples - 1) * D..]);
+                }
+                if !has_gradients {
+                    continue;
                 }
                 let by_latents = vec![0.5; 4 * samples * D];
                 let by_rewards = vec![0.25; 4 * samples];
@@ -152,7 +180,7 @@ fn bits_depend_neither_on_threads_nor_on_other_samples() {
 
 #[test]
 fn gradients_equal_autograd_and_differences() {
-    for kind in kinds() {
+    for kind in kinds().into_iter().filter(has_gradients) {
         let model = model(kind);
         let mut fast = model.latent_rollout().unwrap();
         let (samples, horizon) = (5, 4);
