@@ -78,6 +78,11 @@ fn peak(size: usize) -> f64 {
 
 /// One rollout of `samples` plans; `flops` is what the predictor's products need for one block.
 fn roll(name: &str, rollout: &mut LatentRollout, samples: usize, flops: f64, peak: f64) {
+    // `cargo bench -p housecat-model --bench rollout -- LeWM` does those alone.
+    let mut wanted = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    if wanted.peek().is_some() && !wanted.any(|part| name.contains(&part)) {
+        return;
+    }
     let horizon = 5;
     let mut start = vec![0.0; rollout.latent_dim()];
     let mut actions = vec![0.0; samples * horizon * rollout.block_dim()];

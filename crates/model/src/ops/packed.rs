@@ -175,6 +175,7 @@ impl Packed {
                 weights: source.row * PANEL,
             };
         }
+        let total: usize = sources.iter().map(|source| source.width).sum();
         let kernel = Kernel::of_machine();
         let mut scratch = [0.0_f32; TILE * 2 * PANEL];
         let mut edge = [[0.0_f32; TILE * PANEL]; 2];
@@ -183,14 +184,19 @@ impl Packed {
             let panels = if kernel.pairs() && column + 2 * PANEL <= self.outputs { 2 } else { 1 };
             let width = (panels * PANEL).min(self.outputs - column);
             let weights = self.panels[column * self.inputs..].as_ptr();
+            let mut raw = raw;
+            let used = &mut raw[..sources.len()];
+            // The next panel is on its way from memory while this one is multiplied.
+            let next = used.first().map_or(0, |raw| (column + width) * self.inputs + raw.weights);
+            let ahead = self.panels.get(next..).unwrap_or_default();
+            // A few rows are done before it could arrive.
+            let lines = if rows > 2 * TILE { total } else { 0 };
+            let ahead = &ahead[..ahead.len().min(lines * PANEL)];
             let mut row = 0;
             while row < rows {
                 let count = kernel.tile(rows - row);
-                let mut raw = raw;
-                for raw in &mut raw[..sources.len()] {
-                    // SAFETY: `product` has checked that the source holds all rows.
-                    raw.rows = unsafe { raw.rows.add(row * raw.stride) };
-                }
+                let share = |row: usize| ahead.len() * row / rows;
+                fetch_ahead(&ahead[share(row)..share(row + count)]);
                 // A tile starts from what was there, or from the addends, and is written back whole; a
                 // panel that is cut off by the matrix's edge takes a detour through the scratch tile.
                 let whole = width == panels * PANEL;
@@ -227,7 +233,7 @@ impl Packed {
                     false => (scratch.as_mut_ptr(), 2 * PANEL),
                 };
                 let job = Tile {
-                    sources: &raw[..sources.len()],
+                    sources: used,
                     weights,
                     step: self.inputs * PANEL,
                     resume,
@@ -244,11 +250,31 @@ impl Packed {
                         out[to..to + width].copy_from_slice(&scratch[r * 2 * PANEL..][..width]);
                     }
                 }
+                for raw in used.iter_mut() {
+                    // Wrapping, since the last tile's step leads past the rows.
+                    raw.rows = raw.rows.wrapping_add(count * raw.stride);
+                }
                 row += count;
             }
             column += width;
         }
     }
+}
+
+/// Asks for these values to be brought near.
+#[inline]
+fn fetch_ahead(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(PANEL) {
+        // SAFETY: a hint about values that are there.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(
+                line.as_ptr().cast(),
+            );
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
 
 /// A source as the kernels see it.

@@ -101,6 +101,11 @@ impl<N: Network> Default for Chunk<N> {
 
 impl<N: Network> Chunk<N> {
     pub(super) fn run(&mut self, network: &N, task: &Task<N>) {
+        if self.samples == 0 {
+            self.rewards.clear();
+            self.by_actions.clear();
+            return;
+        }
         match task {
             Task::Roll { prepared, keep } => {
                 self.prepared = Arc::clone(prepared);

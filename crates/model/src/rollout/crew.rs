@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// Samples of the largest chunk: its buffers stay in the L2 cache, and its rows fill whole tiles.
 const CHUNK: usize = 96;
 
+/// Samples that chunks are cut at multiples of: the rows of a tile, since what is left over is slow.
+const ROWS: usize = 6;
+
 /// Shapes of the last roll.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Rolled {
@@ -155,16 +158,16 @@ impl<N: Network> Crew<N> {
     /// Cuts the samples into even chunks, as many for each thread. The bits do not depend on the cut:
     /// samples do not meet, and products do not look at their number of rows.
     fn cut(&mut self, samples: usize, horizon: usize) {
-        let wanted = match samples.div_ceil(CHUNK) {
-            // A few samples are rolled sooner than another thread wakes up.
-            _ if samples < 2 * self.threads => 1,
-            count => count.next_multiple_of(self.threads),
-        };
+        let tiles = samples.div_ceil(ROWS);
+        let even = samples.div_ceil(CHUNK).next_multiple_of(self.threads);
+        // A few samples are rolled sooner than another thread wakes up.
+        let wanted = even.min(tiles).max(1);
         self.spare.append(&mut self.chunks);
         self.chunks.resize_with(wanted, || self.spare.pop().unwrap_or_default());
+        let edge = |index: usize| (index * tiles / wanted * ROWS).min(samples);
         for (index, chunk) in self.chunks.iter_mut().enumerate() {
-            chunk.first = index * samples / wanted;
-            chunk.samples = (index + 1) * samples / wanted - chunk.first;
+            chunk.first = edge(index);
+            chunk.samples = edge(index + 1) - chunk.first;
             chunk.horizon = horizon;
         }
     }

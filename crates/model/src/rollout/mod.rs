@@ -9,6 +9,7 @@ mod pool;
 mod reference;
 mod residual;
 mod reward;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod transformer;

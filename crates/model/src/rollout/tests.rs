@@ -150,6 +150,7 @@ fn bits_depend_neither_on_threads_nor_on_other_samples() {
         let mut one = model(kind).latent_rollout().unwrap();
         let (mut two, mut three) = (one.clone().with_threads(2), one.clone().with_threads(3));
         // Twice, with buffers left over from a roll of another size.
+        assert!(one.roll(&[0.0; D], None, &[], 0, 4).is_empty());
         for samples in [1, 2, 3, 5, 64, 101, 203, 7] {
             let case = Case::new(samples, 4);
             for history in case.histories() {
