@@ -10,7 +10,7 @@ use housecat_model::{
 };
 
 /// A model of what Push-T's `train.toml` configures: latent 32, blocks of 5 actions of 2.
-fn model(latent_dim: usize, predictor: PredictorConfig) -> WorldModel {
+fn model(latent_dim: usize, predictor: PredictorConfig, ensemble: usize) -> WorldModel {
     let spec = ModelSpec {
         format: ModelSpec::FORMAT,
         sim: "bench".into(),
@@ -23,6 +23,7 @@ fn model(latent_dim: usize, predictor: PredictorConfig) -> WorldModel {
             action_repeat: 5,
             encoder: EncoderConfig::Keypoint { keypoints: 32, hidden: 256 },
             predictor,
+            ensemble,
             reward: None,
         },
     };
@@ -122,7 +123,7 @@ fn main() {
     println!("{:<44} {:>12} {peak:>7.1} GFLOP/s", "product of 1024^3, one thread", "");
     let (d, block, hidden) = (32, 10, 256);
     let flops = 2.0 * (hidden * (2 * d + 2 * block) + hidden * hidden + hidden * d) as f64;
-    let small = model(d, PredictorConfig::Residual { hidden, action_dim: 32 });
+    let small = model(d, PredictorConfig::Residual { hidden, action_dim: 32 }, 1);
     let mut rollout = small.latent_rollout().expect("the weights can be read");
     for (samples, threads) in [(1, 1), (128, 1), (128, 2), (512, 1), (512, 2)] {
         rollout.set_threads(threads);
@@ -131,6 +132,9 @@ fn main() {
     }
     rollout.set_threads(1);
     gradients("residual 128 x 5 and gradients", &mut rollout, 128, 2.0 * flops, peak);
+    let five = model(d, PredictorConfig::Residual { hidden, action_dim: 32 }, 5);
+    let mut rollout = five.latent_rollout().expect("the weights can be read");
+    roll("residual x 5 members 128 x 5", &mut rollout, 128, 5.0 * flops, peak);
 
     // LeWorldModel's planning size; beside it, what a rollout costs that works out every window's every token.
     let (d, depth, inner, mlp, history) = (192, 6, 16 * 64, 2048, 3);
@@ -139,7 +143,7 @@ fn main() {
     let flops = 2.0 * (token * tokens) as f64 / 5.0;
     let predictor =
         PredictorConfig::Transformer { depth, heads: 16, head_dim: 64, mlp, history, dropout: 0.1 };
-    let large = model(d, predictor);
+    let large = model(d, predictor, 1);
     let mut rollout = large.latent_rollout().expect("the weights can be read");
     for threads in [1, 2] {
         rollout.set_threads(threads);

@@ -98,9 +98,22 @@ pub struct ModelConfig {
     pub encoder: EncoderConfig,
     /// Latent to next latent.
     pub predictor: PredictorConfig,
+    /// Predictors of this kind, from different starting weights, trained on the same windows; their mean predicts,
+    /// and their spread says where it is not to be trusted.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ensemble: usize,
     /// Latent and action block to reward, for reward tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward: Option<RewardConfig>,
+}
+
+fn one() -> usize {
+    1
+}
+
+// Checkpoints of one predictor look as they did before there were ensembles.
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// A weight that moves geometrically from its start to its end between two fractions of training.
@@ -233,6 +246,9 @@ impl ModelConfig {
                 0,
                 "an action block has at least one control step",
             );
+        }
+        if self.ensemble == 0 {
+            return reject("model.ensemble", 0, "give a number of predictors, 1 for no ensemble");
         }
         if let PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } =
             self.predictor

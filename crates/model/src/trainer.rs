@@ -273,7 +273,7 @@ impl<'a> Trainer<'a> {
             let total: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
             (total / a.len() as f64) as f32
         };
-        let open_loop = values(&predictions.open_loop)?;
+        let open_loop = values(&predictions.open_loop[0])?;
         let steps = batch.length - 1;
         let ahead = |t: usize| t * rows..(t + 1) * rows;
         let reward = match &predictions.rewards {
@@ -281,7 +281,7 @@ impl<'a> Trainer<'a> {
             None => None,
         };
         Ok(Some(Validation {
-            next_latent: error(&values(&predictions.forced)?, &targets),
+            next_latent: error(&values(&predictions.forced[0])?, &targets),
             open_loop: (0..steps)
                 .map(|t| error(&open_loop[ahead(t)], &targets[ahead(t)]))
                 .collect(),

@@ -4,7 +4,7 @@ use crate::config::{ModelInput, ModelSpec};
 use crate::encoder::Encoder;
 use crate::layers::{Builder, Pass, values};
 use crate::ops::BatchStats;
-use crate::predictor::{Predictor, RewardHead};
+use crate::predictor::{Predictor, RewardHead, member_name};
 use crate::{LatentRollout, ModelError};
 use candle_core::{Device, Tensor, Var};
 use housecat_core::{Experience, Observation, Seed};
@@ -38,7 +38,8 @@ pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>, ModelErro
 pub struct WorldModel {
     spec: ModelSpec,
     pub(crate) encoder: Encoder,
-    pub(crate) predictor: Predictor,
+    /// At least one; more are an ensemble.
+    pub(crate) predictors: Vec<Predictor>,
     pub(crate) reward: Option<RewardHead>,
     pub(crate) variables: Vec<(String, Var)>,
     pub(crate) statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
@@ -55,13 +56,13 @@ impl WorldModel {
         let mut builder = Builder::new(seed.child("weights", 0));
         let config = &spec.model;
         let encoder = Encoder::new(&mut builder, &config.encoder, &spec.input, config.latent_dim)?;
-        let predictor = Predictor::new(
-            &mut builder,
-            "predictor",
-            &config.predictor,
-            config.latent_dim,
-            spec.block_dim(),
-        )?;
+        let sizes = (config.latent_dim, spec.block_dim());
+        let predictors = (0..config.ensemble)
+            .map(|index| {
+                let name = member_name(index);
+                Predictor::new(&mut builder, &name, &config.predictor, sizes.0, sizes.1)
+            })
+            .collect::<candle_core::Result<_>>()?;
         let action_dim = config.predictor.action_dim(config.latent_dim);
         let reward = match &config.reward {
             Some(head) => {
@@ -80,7 +81,7 @@ impl WorldModel {
             reward_std: 1.0,
         };
         let Builder { variables, statistics, .. } = builder;
-        Ok(Self { spec, encoder, predictor, reward, variables, statistics, scaling })
+        Ok(Self { spec, encoder, predictors, reward, variables, statistics, scaling })
     }
 
     /// What it is made of.

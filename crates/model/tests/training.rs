@@ -59,6 +59,7 @@ fn spec(pixels: bool) -> ModelSpec {
                 false => EncoderConfig::Mlp { hidden: 16 },
             },
             predictor: PredictorConfig::Residual { hidden: 24, action_dim: 5 },
+            ensemble: 1,
             reward: Some(RewardConfig { hidden: 8 }),
         },
     }
@@ -248,6 +249,47 @@ fn a_transformer_trains_the_same_at_any_number_of_threads_and_resumed() {
 }
 
 #[test]
+fn an_ensemble_trains_all_its_members_and_says_where_they_differ() {
+    let experience = world(30, 30);
+    let seed = Seed::new(1);
+    let mut spec = spec(false);
+    spec.model.ensemble = 3;
+    let mut trainer = Trainer::new(spec, train_config(150), &experience, seed, 2).unwrap();
+    let start = trainer.model().roll_reference(&[0.5; 6], None, &[0.1; 4], 1, 1).unwrap().0;
+    for _ in 0..150 {
+        // A step fails unless every variable of every member receives a gradient.
+        assert!(!trainer.step().unwrap().skipped);
+    }
+    let report = trainer.validate().unwrap().unwrap();
+    assert!(report.next_latent < 0.7 * report.copy[0], "{report:?}");
+    assert!(report.open_loop[2] < report.copy[2], "{report:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = save_checkpoint(&trainer, folder.path(), seed).unwrap();
+    let mut fast = load_model(&path).unwrap().latent_rollout().unwrap();
+    let (near, far) = ([0.5; 6], [30.0; 6]);
+    let mut spread = |z: &[f32]| {
+        fast.roll(z, None, &[0.1; 4], 1, 1);
+        fast.spread().unwrap()[0]
+    };
+    assert!(spread(&far) > 10.0 * spread(&near), "unknown latents are where members disagree");
+    let end = trainer.model().roll_reference(&near, None, &[0.1; 4], 1, 1).unwrap().0;
+    assert_ne!(start, end);
+}
+
+#[test]
+fn a_single_predictor_is_written_and_read_as_before_there_were_ensembles() {
+    let experience = world(10, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let seed = Seed::new(1);
+    let trainer = Trainer::new(spec(false), train_config(12), &experience, seed, 1).unwrap();
+    let path = save_checkpoint(&trainer, folder.path(), seed).unwrap();
+    let json = std::fs::read_to_string(path.join("config.json")).unwrap();
+    assert!(!json.contains("ensemble"), "{json}");
+    assert_eq!(load_model(&path).unwrap().spec(), &spec(false));
+}
+
+#[test]
 fn checkpoints_are_refused_with_a_reason() {
     let experience = world(10, 20);
     let folder = tempfile::tempdir().unwrap();
@@ -299,6 +341,10 @@ fn nonsense_is_refused_by_name() {
     let config = train_config(5);
     let error = Trainer::new(transformer_spec(), config, &experience, Seed::new(0), 1).err();
     assert!(error.unwrap().to_string().contains("history_dropout"));
+    let mut none = spec(true);
+    none.model.ensemble = 0;
+    let error = WorldModel::new(none, Seed::new(0)).err().unwrap();
+    assert!(error.to_string().contains("model.ensemble"), "{error}");
     let mut spec_without = transformer_spec();
     if let PredictorConfig::Transformer { heads, .. } = &mut spec_without.model.predictor {
         *heads = 0;

@@ -10,6 +10,38 @@ use candle_core::{Result, Tensor};
 use residual::Residual;
 use transformer::{Sizes, Transformer};
 
+/// What the names of an ensemble member's variables begin with. The first has the name that a single predictor
+/// has; the name decides the starting weights, so that members differ.
+pub(crate) fn member_name(index: usize) -> String {
+    match index {
+        0 => "predictor".to_owned(),
+        _ => format!("predictor{index}"),
+    }
+}
+
+/// The next latent by the mean of the members: see [`Predictor::step`]; the encoded blocks are each member's own.
+pub(crate) fn mean_step(
+    members: &[Predictor],
+    path: &[Tensor],
+    e: &[Vec<Tensor>],
+    pass: &Pass,
+) -> Result<Tensor> {
+    let steps = members.iter().zip(e).map(|(member, e)| member.step(path, e, pass));
+    mean(&steps.collect::<Result<Vec<_>>>()?)
+}
+
+/// The mean of tensors of one shape.
+pub(crate) fn mean(tensors: &[Tensor]) -> Result<Tensor> {
+    let [first, rest @ ..] = tensors else {
+        candle_core::bail!("a mean needs at least one tensor")
+    };
+    if rest.is_empty() {
+        return Ok(first.clone());
+    }
+    let sum = rest.iter().try_fold(first.clone(), |sum, tensor| sum + tensor)?;
+    sum * (1.0 / tensors.len() as f64)
+}
+
 /// A predictor of one of the configured kinds.
 pub(crate) enum Predictor {
     Residual(Residual),

@@ -18,37 +18,44 @@ pub(super) struct Rolled {
     pub keep: bool,
 }
 
+/// What samples share, by member, and the start and past it was made from: the iterations of one planning
+/// problem ask for it again and again.
+struct Shared<N: Network> {
+    made_from: Vec<f32>,
+    prepared: Arc<Vec<N::Prepared>>,
+}
+
 pub(super) struct Crew<N: Network> {
-    network: Arc<N>,
+    /// At least one; more are an ensemble.
+    members: Arc<Vec<N>>,
     threads: usize,
     /// Started with the first rollout of more than one chunk.
     pool: Option<Pool<N>>,
-    chunks: Vec<Box<Chunk<N>>>,
+    chunks: Vec<Chunk<N>>,
     /// Chunks of an earlier roll with more of them, kept for their buffers.
-    spare: Vec<Box<Chunk<N>>>,
+    spare: Vec<Chunk<N>>,
     latents: Vec<f32>,
     by_actions: Vec<f32>,
-    /// What the samples of the last roll shared, and the start and past it was made from: the iterations of one
-    /// planning problem ask for it again and again.
-    prepared: Option<(Vec<f32>, Arc<N::Prepared>)>,
+    /// What the samples of the last roll shared.
+    prepared: Option<Shared<N>>,
     pub rolled: Rolled,
 }
 
 // The copy shares the packed weights and has buffers and threads of its own.
 impl<N: Network> Clone for Crew<N> {
     fn clone(&self) -> Self {
-        Self::with(Arc::clone(&self.network), self.threads)
+        Self::with(Arc::clone(&self.members), self.threads)
     }
 }
 
 impl<N: Network> Crew<N> {
-    pub(super) fn new(network: N) -> Self {
-        Self::with(Arc::new(network), 1)
+    pub(super) fn new(members: Vec<N>) -> Self {
+        Self::with(Arc::new(members), 1)
     }
 
-    fn with(network: Arc<N>, threads: usize) -> Self {
+    fn with(members: Arc<Vec<N>>, threads: usize) -> Self {
         Self {
-            network,
+            members,
             threads,
             pool: None,
             chunks: Vec::new(),
@@ -87,7 +94,10 @@ impl<N: Network> Crew<N> {
             chunk.latents.resize(horizon * chunk.samples * d, 0.0);
         }
         let prepared = self.prepare(&start[..d], past);
-        self.run(&Task::Roll { prepared, keep });
+        for chunk in &mut self.chunks {
+            chunk.prepared = Arc::clone(&prepared);
+        }
+        self.run(Task::Roll { keep });
         self.latents.resize(horizon * samples * d, 0.0);
         for chunk in &self.chunks {
             place(
@@ -103,12 +113,25 @@ impl<N: Network> Crew<N> {
     /// Rewards `[H, S]` along the last roll.
     pub(super) fn rewards(&mut self) -> Vec<f32> {
         let Rolled { samples, horizon, .. } = self.rolled;
-        self.run(&Task::Reward);
+        self.run(Task::Reward);
         let mut rewards = vec![0.0; horizon * samples];
         for chunk in &self.chunks {
             place(&chunk.rewards, [chunk.first, chunk.samples], samples, &mut rewards);
         }
         rewards
+    }
+
+    /// The members' spread `[H, S]` along the last roll; `None` for a single one.
+    pub(super) fn spread(&self) -> Option<Vec<f32>> {
+        let Rolled { samples, horizon, .. } = self.rolled;
+        if self.members.len() < 2 {
+            return None;
+        }
+        let mut spread = vec![0.0; horizon * samples];
+        for chunk in &self.chunks {
+            place(&chunk.spread, [chunk.first, chunk.samples], samples, &mut spread);
+        }
+        Some(spread)
     }
 
     /// The gradient by the actions `[S, H, block]`, from those by latents `[H, S, D]` and rewards `[H, S]`.
@@ -127,7 +150,7 @@ impl<N: Network> Crew<N> {
                 pick(by_rewards, [first, count], samples, &mut chunk.by_rewards);
             }
         }
-        self.run(&Task::Gradients);
+        self.run(Task::Gradients);
         self.by_actions.resize(samples * horizon * block, 0.0);
         for chunk in &self.chunks {
             let at = chunk.first * horizon * block;
@@ -136,16 +159,17 @@ impl<N: Network> Crew<N> {
         &self.by_actions
     }
 
-    fn prepare(&mut self, start: &[f32], past: Past<'_>) -> Arc<N::Prepared> {
+    fn prepare(&mut self, start: &[f32], past: Past<'_>) -> Arc<Vec<N::Prepared>> {
         let key = [start, past.latents, past.blocks].concat();
         let same = |old: &[f32]| {
             old.len() == key.len() && old.iter().zip(&key).all(|(a, b)| a.to_bits() == b.to_bits())
         };
         match &self.prepared {
-            Some((old, prepared)) if same(old) => Arc::clone(prepared),
+            Some(shared) if same(&shared.made_from) => Arc::clone(&shared.prepared),
             _ => {
-                let prepared = Arc::new(self.network.prepare(start, past));
-                self.prepared = Some((key, Arc::clone(&prepared)));
+                let made = self.members.iter().map(|member| member.prepare(start, past));
+                let prepared = Arc::new(made.collect());
+                self.prepared = Some(Shared { made_from: key, prepared: Arc::clone(&prepared) });
                 prepared
             }
         }
@@ -172,19 +196,19 @@ impl<N: Network> Crew<N> {
         }
     }
 
-    fn run(&mut self, task: &Task<N>) {
+    fn run(&mut self, task: Task) {
         if self.threads > 1 && self.chunks.len() > 1 {
             if self.pool.is_none() {
                 // Without threads to be had, the calling one does it all: slower, with the same bits.
                 self.pool = Pool::new(self.threads - 1).ok();
             }
             if let Some(pool) = &self.pool {
-                pool.run(&self.network, &mut self.chunks, task);
+                pool.run(&self.members, &mut self.chunks, task);
                 return;
             }
         }
         for chunk in &mut self.chunks {
-            chunk.run(&self.network, task);
+            chunk.run(&self.members, task);
         }
     }
 }

@@ -15,6 +15,7 @@ mod tests;
 mod transformer;
 
 use crate::config::PredictorConfig;
+use crate::predictor::member_name;
 use crate::predictor::transformer::Sizes;
 use crate::{ModelError, WorldModel};
 use chunk::Past;
@@ -22,7 +23,7 @@ use crew::{Crew, Rolled};
 use residual::Residual;
 use transformer::Transformer;
 
-/// The predictor (and reward head) of a model, packed for planning.
+/// The predictor (or ensemble of them) and reward head of a model, packed for planning.
 ///
 /// A copy shares the packed weights. Results have the same bits for any number of threads.
 #[derive(Clone)]
@@ -53,14 +54,17 @@ impl LatentRollout {
     pub(crate) fn new(model: &WorldModel) -> Result<Self, ModelError> {
         let spec = model.spec();
         let (latent_dim, block_dim) = (spec.model.latent_dim, spec.block_dim());
+        let names = (0..spec.model.ensemble).map(member_name);
         let engine = match spec.model.predictor {
             PredictorConfig::Residual { hidden, action_dim } => {
-                Engine::Residual(Crew::new(Residual::new(model, hidden, action_dim, "predictor")?))
+                let pack = |name: String| Residual::new(model, hidden, action_dim, &name);
+                Engine::Residual(Crew::new(names.map(pack).collect::<Result<_, _>>()?))
             }
             PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {
                 let sizes =
                     Sizes { latent_dim, block_dim, depth, heads, head_dim, mlp, history, dropout };
-                Engine::Transformer(Crew::new(Transformer::new(model, sizes, "predictor")?))
+                let pack = |name: String| Transformer::new(model, sizes, &name);
+                Engine::Transformer(Crew::new(names.map(pack).collect::<Result<_, _>>()?))
             }
         };
         Ok(Self {
@@ -96,7 +100,8 @@ impl LatentRollout {
     /// Rolls `samples` plans of `horizon` blocks, `actions` `[S, H, block]`, from the latent `start`
     /// `[D]`. `before` is what came before, oldest first, if known: latents `[K, D]`, a block apart, and
     /// the blocks executed after each of them, `[K, block]`; a predictor uses as much of it as it has
-    /// a history for (the residual one the last). Returns the predicted latents `[H, S, D]`.
+    /// a history for (the residual one the last). Returns the predicted latents `[H, S, D]`, of an ensemble the
+    /// mean of its members at each step.
     ///
     /// # Panics
     /// If a slice is shorter than its shape says.
@@ -155,6 +160,13 @@ impl LatentRollout {
             true => Some(crew.gradients(sizes, by_latents, by_rewards)),
             false => None,
         })
+    }
+
+    /// How far an ensemble disagrees along the plans last rolled, `[H, S]`: at each step the members' variance
+    /// about their mean, averaged over the latent's components (members predict from the same latents, so
+    /// that it is the disagreement about that step alone). `None` for a model of one predictor.
+    pub fn spread(&self) -> Option<Vec<f32>> {
+        with_crew!(&self.engine, crew => crew.spread())
     }
 
     /// The predicted rewards `[H, S]` along the plans last rolled, which `start` and `actions` must be

@@ -10,12 +10,12 @@ use std::thread::JoinHandle;
 
 /// A chunk and what to do with it.
 struct Job<N: Network> {
-    network: Arc<N>,
-    chunk: Box<Chunk<N>>,
-    task: Task<N>,
+    members: Arc<Vec<N>>,
+    chunk: Chunk<N>,
+    task: Task,
 }
 
-type Outcome<N> = Result<Box<Chunk<N>>, Box<dyn Any + Send>>;
+type Outcome<N> = Result<Chunk<N>, Box<dyn Any + Send>>;
 
 struct Queue<N: Network> {
     jobs: VecDeque<Job<N>>,
@@ -57,20 +57,20 @@ impl<N: Network> Pool<N> {
     }
 
     /// Works off all chunks, on the calling thread too. They come back in any order.
-    pub(super) fn run(&self, network: &Arc<N>, chunks: &mut Vec<Box<Chunk<N>>>, task: &Task<N>) {
+    pub(super) fn run(&self, members: &Arc<Vec<N>>, chunks: &mut Vec<Chunk<N>>, task: Task) {
         let count = chunks.len();
         {
             let mut queue = self.shared.queue();
             for chunk in chunks.drain(..) {
-                let network = Arc::clone(network);
-                queue.jobs.push_back(Job { network, chunk, task: task.clone() });
+                let members = Arc::clone(members);
+                queue.jobs.push_back(Job { members, chunk, task });
             }
         }
         self.shared.work.notify_all();
         loop {
             let job = self.shared.queue().jobs.pop_front();
             let Some(mut job) = job else { break };
-            job.chunk.run(&job.network, &job.task);
+            job.chunk.run(&job.members, job.task);
             chunks.push(job.chunk);
         }
         while chunks.len() < count {
@@ -110,7 +110,7 @@ fn work<N: Network>(shared: &Shared<N>, done: &Sender<Outcome<N>>) {
             }
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            job.chunk.run(&job.network, &job.task);
+            job.chunk.run(&job.members, job.task);
             job.chunk
         }));
         if done.send(outcome).is_err() {

@@ -1,6 +1,6 @@
 //! The residual predictor, packed: its rollout and the hand-written reverse of it.
 
-use super::chunk::{Chunk, Network, Past};
+use super::chunk::{Network, Past, Plans};
 use super::reward::Reward;
 use crate::ops::{
     Addend, Layout2, Packed, Source, matmul, padded, silu, silu_backward, silu_in_place, stride,
@@ -56,8 +56,6 @@ pub(super) struct Work {
     before: [Vec<f32>; 2],
     /// The same of the reward head `[H, s]`.
     reward: Vec<f32>,
-    /// Gradient by the latents so far, `[H + 1, s, D]`, the start's first.
-    by_latents: Vec<f32>,
     /// Gradient by the inputs of a first layer.
     by_input: Vec<f32>,
 }
@@ -171,70 +169,84 @@ impl Network for Residual {
         Prepared { start: start.to_vec(), base }
     }
 
-    fn roll(&self, chunk: &mut Chunk<Self>) {
-        let (d, block, hidden) = (self.latent, self.block, self.hidden);
-        let (samples, horizon) = (chunk.samples, chunk.horizon);
-        let row = stride(hidden);
-        let size = samples * row;
-        let Chunk { work, actions, latents, prepared, keep, .. } = chunk;
+    fn begin(&self, plans: &Plans<'_, Self>, work: &mut Work) {
+        let size = plans.samples * stride(self.hidden);
         for buffer in &mut work.hidden {
             buffer.resize(size, 0.0);
         }
-        if *keep {
+        if plans.keep {
             for buffer in &mut work.before {
-                buffer.resize(horizon * size, 0.0);
+                buffer.resize(plans.horizon * size, 0.0);
             }
-        }
-        for t in 0..horizon {
-            let (done, ahead) = latents.split_at_mut(t * samples * d);
-            // Latents after the first `step` blocks; step 0 is the start, the same for all.
-            let latent = |step: usize| match step {
-                0 => (&prepared.start[..], 0),
-                _ => (&done[(step - 1) * samples * d..step * samples * d], d),
-            };
-            let from_latent = |step: usize, row: usize| {
-                let (values, stride) = latent(step);
-                Source { values, stride, width: d, row }
-            };
-            let from_block = |step: usize, row: usize| {
-                let values = &actions[step * block..];
-                Source { values, stride: horizon * block, width: block, row }
-            };
-            let [h1, h2] = &mut work.hidden;
-            let [before1, before2] = &mut work.before;
-            let kept = t * size..(t + 1) * size;
-            let before = keep.then(|| &mut before1[kept.clone()]);
-            if t == 0 {
-                let sources = [from_block(0, 2 * d)];
-                hidden_layer(&self.first, samples, &sources, &prepared.base, before, h1);
-            } else {
-                let sources = [
-                    from_latent(t, 0),
-                    from_latent(t - 1, d),
-                    from_block(t, 2 * d),
-                    from_block(t - 1, 2 * d + block),
-                ];
-                let bias = &self.bias_with_history;
-                hidden_layer(&self.first, samples, &sources, bias, before, h1);
-            }
-            let before = keep.then(|| &mut before2[kept]);
-            let sources = [Source { values: h1, stride: row, width: hidden, row: 0 }];
-            hidden_layer(&self.second, samples, &sources, &self.second_bias, before, h2);
-            let (values, from) = latent(t);
-            let sources = [Source { values: h2, stride: row, width: hidden, row: 0 }];
-            let addends =
-                [Some(Addend::bias(&self.third_bias)), Some(Addend { values, stride: from })];
-            self.third.product(samples, &sources, addends, &mut ahead[..samples * d], d);
         }
     }
 
-    fn reward(&self, chunk: &mut Chunk<Self>) {
+    fn step(
+        &self,
+        plans: &Plans<'_, Self>,
+        t: usize,
+        done: &[f32],
+        ahead: &mut [f32],
+        work: &mut Work,
+    ) {
+        let (d, block, hidden) = (self.latent, self.block, self.hidden);
+        let &Plans { samples, horizon, actions, prepared, keep } = plans;
+        let row = stride(hidden);
+        let size = samples * row;
+        // Latents after the first `step` blocks; step 0 is the start, the same for all.
+        let latent = |step: usize| match step {
+            0 => (&prepared.start[..], 0),
+            _ => (&done[(step - 1) * samples * d..step * samples * d], d),
+        };
+        let from_latent = |step: usize, row: usize| {
+            let (values, stride) = latent(step);
+            Source { values, stride, width: d, row }
+        };
+        let from_block = |step: usize, row: usize| {
+            let values = &actions[step * block..];
+            Source { values, stride: horizon * block, width: block, row }
+        };
+        for buffer in &mut work.hidden {
+            buffer.resize(size, 0.0);
+        }
+        let [h1, h2] = &mut work.hidden;
+        let [before1, before2] = &mut work.before;
+        let kept = t * size..(t + 1) * size;
+        let before = keep.then(|| &mut before1[kept.clone()]);
+        if t == 0 {
+            let sources = [from_block(0, 2 * d)];
+            hidden_layer(&self.first, samples, &sources, &prepared.base, before, h1);
+        } else {
+            let sources = [
+                from_latent(t, 0),
+                from_latent(t - 1, d),
+                from_block(t, 2 * d),
+                from_block(t - 1, 2 * d + block),
+            ];
+            let bias = &self.bias_with_history;
+            hidden_layer(&self.first, samples, &sources, bias, before, h1);
+        }
+        let before = keep.then(|| &mut before2[kept]);
+        let sources = [Source { values: h1, stride: row, width: hidden, row: 0 }];
+        hidden_layer(&self.second, samples, &sources, &self.second_bias, before, h2);
+        let (values, from) = latent(t);
+        let sources = [Source { values: h2, stride: row, width: hidden, row: 0 }];
+        let addends = [Some(Addend::bias(&self.third_bias)), Some(Addend { values, stride: from })];
+        self.third.product(samples, &sources, addends, ahead, d);
+    }
+
+    fn reward(
+        &self,
+        plans: &Plans<'_, Self>,
+        latents: &[f32],
+        work: &mut Work,
+        rewards: &mut Vec<f32>,
+    ) {
         let Some(head) = &self.reward else { return };
         let (d, block) = (self.latent, self.block);
-        let (samples, horizon) = (chunk.samples, chunk.horizon);
+        let &Plans { samples, horizon, actions, prepared, keep } = plans;
         let size = samples * stride(head.hidden);
-        let Chunk { work, actions, latents, prepared, keep, rewards, .. } = chunk;
-        if *keep {
+        if keep {
             work.reward.resize(horizon * size, 0.0);
         }
         for t in 0..horizon {
@@ -253,73 +265,77 @@ impl Network for Residual {
         }
     }
 
-    fn gradients(&self, chunk: &mut Chunk<Self>) {
+    fn step_back(
+        &self,
+        plans: &Plans<'_, Self>,
+        t: usize,
+        arrived: &[f32],
+        earlier: &mut [f32],
+        by_actions: &mut [f32],
+        work: &mut Work,
+    ) {
         let reverse = self.reverse();
         let (d, block, hidden) = (self.latent, self.block, self.hidden);
-        let (samples, horizon) = (chunk.samples, chunk.horizon);
-        if !chunk.by_rewards.is_empty() {
-            // The head's inputs are recomputed: whether rewards were asked for before does not matter.
-            chunk.rewards.clear();
-            self.reward(chunk);
-        }
-        let Chunk { work, by_latents, by_rewards, by_actions, .. } = chunk;
+        let &Plans { samples, horizon, .. } = plans;
         let (row, width) = (stride(hidden), 2 * (d + block));
         let size = samples * row;
         for buffer in &mut work.hidden {
             buffer.resize(size, 0.0);
         }
-        // Step t's latent lies at t + 1; the start's own gradient is gathered and dropped.
-        work.by_latents.clear();
-        work.by_latents.resize(samples * d, 0.0);
-        work.by_latents.extend_from_slice(by_latents);
-        if let (Some(head), Some(packed), false) =
-            (&self.reward, &reverse.reward, by_rewards.is_empty())
-        {
-            let (row, width) = (stride(head.hidden), 2 * d + block);
-            work.by_input.resize(samples * width, 0.0);
-            for t in 0..horizon {
-                let by_hidden = &mut work.reward[t * samples * row..(t + 1) * samples * row];
-                for (sample, line) in by_hidden.chunks_exact_mut(row).enumerate() {
-                    head.backward(by_rewards[t * samples + sample], &mut line[..head.hidden]);
-                }
-                let source = Source { values: by_hidden, stride: row, width: head.hidden, row: 0 };
-                packed.product(samples, &[source], [None; 2], &mut work.by_input, width);
-                for (sample, line) in work.by_input.chunks_exact(width).take(samples).enumerate() {
-                    let at = (t * samples + sample) * d;
-                    accumulate(&mut work.by_latents[at..at + d], &line[..d]);
-                    let at = at + samples * d;
-                    accumulate(&mut work.by_latents[at..at + d], &line[d + block..]);
-                    let at = (sample * horizon + t) * block;
-                    accumulate(&mut by_actions[at..at + block], &line[d..d + block]);
-                }
+        work.by_input.resize(samples * width, 0.0);
+        let [g1, g2] = &mut work.hidden;
+        let [before1, before2] = &work.before;
+        let source = Source { values: arrived, stride: d, width: d, row: 0 };
+        reverse.third.product(samples, &[source], [None; 2], g2, row);
+        silu_backward(&before2[t * size..(t + 1) * size], g2);
+        let source = Source { values: g2, stride: row, width: hidden, row: 0 };
+        reverse.second.product(samples, &[source], [None; 2], g1, row);
+        silu_backward(&before1[t * size..(t + 1) * size], g1);
+        let source = Source { values: g1, stride: row, width: hidden, row: 0 };
+        reverse.first.product(samples, &[source], [None; 2], &mut work.by_input, width);
+        for (sample, line) in work.by_input.chunks_exact(width).enumerate() {
+            let at = (sample * horizon + t) * block;
+            accumulate(&mut by_actions[at..at + block], &line[2 * d..2 * d + block]);
+            if t > 0 {
+                let at = at - block;
+                accumulate(&mut by_actions[at..at + block], &line[2 * d + block..]);
+                let at = (t * samples + sample) * d;
+                accumulate(&mut earlier[at..at + d], &arrived[sample * d..(sample + 1) * d]);
+                accumulate(&mut earlier[at..at + d], &line[..d]);
+                let at = at - samples * d;
+                accumulate(&mut earlier[at..at + d], &line[d..2 * d]);
             }
         }
+    }
+
+    fn reward_back(
+        &self,
+        plans: &Plans<'_, Self>,
+        _: &[f32],
+        by_rewards: &[f32],
+        by_latents: &mut [f32],
+        by_actions: &mut [f32],
+        work: &mut Work,
+    ) {
+        let (Some(head), Some(packed)) = (&self.reward, &self.reverse().reward) else { return };
+        let (d, block) = (self.latent, self.block);
+        let &Plans { samples, horizon, .. } = plans;
+        let (row, width) = (stride(head.hidden), 2 * d + block);
         work.by_input.resize(samples * width, 0.0);
-        for t in (0..horizon).rev() {
-            let [g1, g2] = &mut work.hidden;
-            let [before1, before2] = &work.before;
-            let arrived = &work.by_latents[(t + 1) * samples * d..(t + 2) * samples * d];
-            let source = Source { values: arrived, stride: d, width: d, row: 0 };
-            reverse.third.product(samples, &[source], [None; 2], g2, row);
-            silu_backward(&before2[t * size..(t + 1) * size], g2);
-            let source = Source { values: g2, stride: row, width: hidden, row: 0 };
-            reverse.second.product(samples, &[source], [None; 2], g1, row);
-            silu_backward(&before1[t * size..(t + 1) * size], g1);
-            let source = Source { values: g1, stride: row, width: hidden, row: 0 };
-            reverse.first.product(samples, &[source], [None; 2], &mut work.by_input, width);
-            let (earlier, arrived) = work.by_latents.split_at_mut((t + 1) * samples * d);
-            for (sample, line) in work.by_input.chunks_exact(width).take(samples).enumerate() {
+        for t in 0..horizon {
+            let by_hidden = &mut work.reward[t * samples * row..(t + 1) * samples * row];
+            for (sample, line) in by_hidden.chunks_exact_mut(row).enumerate() {
+                head.backward(by_rewards[t * samples + sample], &mut line[..head.hidden]);
+            }
+            let source = Source { values: by_hidden, stride: row, width: head.hidden, row: 0 };
+            packed.product(samples, &[source], [None; 2], &mut work.by_input, width);
+            for (sample, line) in work.by_input.chunks_exact(width).enumerate() {
+                let at = (t * samples + sample) * d;
+                accumulate(&mut by_latents[at..at + d], &line[..d]);
+                let at = at + samples * d;
+                accumulate(&mut by_latents[at..at + d], &line[d + block..]);
                 let at = (sample * horizon + t) * block;
-                accumulate(&mut by_actions[at..at + block], &line[2 * d..2 * d + block]);
-                if t > 0 {
-                    let at = at - block;
-                    accumulate(&mut by_actions[at..at + block], &line[2 * d + block..]);
-                    let at = (t * samples + sample) * d;
-                    accumulate(&mut earlier[at..at + d], &arrived[sample * d..(sample + 1) * d]);
-                    accumulate(&mut earlier[at..at + d], &line[..d]);
-                    let at = at - samples * d;
-                    accumulate(&mut earlier[at..at + d], &line[d..2 * d]);
-                }
+                accumulate(&mut by_actions[at..at + block], &line[d..d + block]);
             }
         }
     }

@@ -12,6 +12,10 @@ const BLOCK: usize = 4;
 
 /// An untrained model whose variables are all moved off their starting values (zero biases hide mistakes).
 fn model(predictor: PredictorConfig) -> WorldModel {
+    ensemble(predictor, 1)
+}
+
+fn ensemble(predictor: PredictorConfig, ensemble: usize) -> WorldModel {
     let names = vec!["x".to_owned(), "y".to_owned()];
     let spec = ModelSpec {
         format: ModelSpec::FORMAT,
@@ -23,6 +27,7 @@ fn model(predictor: PredictorConfig) -> WorldModel {
             action_repeat: 2,
             encoder: EncoderConfig::Mlp { hidden: 8 },
             predictor,
+            ensemble,
             reward: Some(RewardConfig { hidden: 9 }),
         },
     };
@@ -65,6 +70,13 @@ fn kinds() -> Vec<PredictorConfig> {
         transformer(2, 1, D, 4),
         transformer(2, 2, 16, 1),
     ]
+}
+
+/// One of each kind, and ensembles of some.
+fn models() -> Vec<WorldModel> {
+    let mut models: Vec<_> = kinds().into_iter().map(model).collect();
+    models.extend(kinds().into_iter().take(2).map(|kind| ensemble(kind, 3)));
+    models
 }
 
 fn has_gradients(kind: &PredictorConfig) -> bool {
@@ -126,8 +138,7 @@ fn close(got: &[f32], want: &[f32], tolerance: f32) {
 
 #[test]
 fn latents_and_rewards_equal_the_training_path() {
-    for kind in kinds() {
-        let model = model(kind);
+    for model in models() {
         let mut fast = model.latent_rollout().unwrap();
         for (samples, horizon) in [(1, 1), (7, 6), (13, 3)] {
             let case = Case::new(samples, horizon);
@@ -145,9 +156,9 @@ fn latents_and_rewards_equal_the_training_path() {
 
 #[test]
 fn bits_depend_neither_on_threads_nor_on_other_samples() {
-    for kind in kinds() {
-        let has_gradients = has_gradients(&kind);
-        let mut one = model(kind).latent_rollout().unwrap();
+    for model in models() {
+        let has_gradients = has_gradients(&model.spec().model.predictor);
+        let mut one = model.latent_rollout().unwrap();
         let (mut two, mut three) = (one.clone().with_threads(2), one.clone().with_threads(3));
         // Twice, with buffers left over from a roll of another size.
         assert!(one.roll(&[0.0; D], None, &[], 0, 4).is_empty());
@@ -157,6 +168,7 @@ fn bits_depend_neither_on_threads_nor_on_other_samples() {
                 let want = case.roll(&mut one, history);
                 assert_eq!(case.roll(&mut two, history), want);
                 assert_eq!(case.roll(&mut three, history), want);
+                assert_eq!(two.spread(), one.spread());
                 let last = &case.actions[(samples - 1) * 4 * BLOCK..];
                 let alone = one.roll(&case.start, history, last, 1, 4);
                 for (alone, among) in alone.chunks(D).zip(want[0].chunks(samples * D)) {
@@ -181,8 +193,7 @@ fn bits_depend_neither_on_threads_nor_on_other_samples() {
 
 #[test]
 fn gradients_equal_autograd_and_differences() {
-    for kind in kinds().into_iter().filter(has_gradients) {
-        let model = model(kind);
+    for model in models().iter().filter(|model| has_gradients(&model.spec().model.predictor)) {
         let mut fast = model.latent_rollout().unwrap();
         let (samples, horizon) = (5, 4);
         let case = Case::new(samples, horizon);
@@ -246,6 +257,39 @@ fn gradients_equal_autograd_and_differences() {
                     assert!(error < 1e-2 * numeric.abs().max(1.0), "{numeric} {}", got[index]);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn spread_is_the_variance_of_the_members() {
+    for kind in kinds() {
+        let case = Case::new(4, 1);
+        let history = Some((&case.latents[..], &case.blocks[..]));
+        let mut single = model(kind.clone()).latent_rollout().unwrap();
+        case.roll(&mut single, history);
+        assert!(single.spread().is_none());
+
+        let model = ensemble(kind, 3);
+        let mut fast = model.latent_rollout().unwrap();
+        let [mean, _] = case.roll(&mut fast, history);
+        let alone: Vec<Vec<f32>> = (0..3)
+            .map(|member| {
+                let actions = Tensor::from_slice(&case.actions, (4, BLOCK), &Device::Cpu).unwrap();
+                let member = &model.predictors[member..=member];
+                let path = model.roll_members(member, &case.start, history, &actions, 1).unwrap().0;
+                path[0].flatten_all().unwrap().to_vec1().unwrap()
+            })
+            .collect();
+        let spread = fast.spread().unwrap();
+        assert_eq!(spread.len(), 4);
+        for (sample, spread) in spread.iter().enumerate() {
+            let square = |i: usize| {
+                let at = sample * D + i;
+                alone.iter().map(|z| (z[at] - mean[at]).powi(2)).sum::<f32>() / 3.0
+            };
+            let want = (0..D).map(square).sum::<f32>() / D as f32;
+            assert!((spread - want).abs() < 1e-4 * want.max(1.0) && want > 0.0, "{spread} {want}");
         }
     }
 }

@@ -8,7 +8,7 @@
 //! window's length. Once the window slides, every token has another position, and is computed again.
 
 use super::affine::{Affine, behind};
-use super::chunk::{Chunk, Network, Past};
+use super::chunk::{Network, Past, Plans};
 use super::reward::Reward;
 use super::rows::{HeadShape, add_gated, attend, modulated_norm, norm};
 use crate::ops::{Layout2, Packed, Source, gelu_in_place, matmul, silu, silu_in_place, stride};
@@ -468,38 +468,48 @@ impl Network for Transformer {
         Prepared { start: start[..d].to_vec(), past: count, windows }
     }
 
-    fn roll(&self, chunk: &mut Chunk<Self>) {
-        let Sizes { latent_dim: d, history, .. } = self.sizes;
-        let (n, horizon) = (chunk.samples, chunk.horizon);
-        let Chunk { work, actions, latents, prepared, .. } = chunk;
-        self.condition(actions, n, horizon, work);
-        let none = Cache::default();
-        for t in 0..horizon {
-            let (done, ahead) = latents.split_at_mut(t * n * d);
-            let latent = |step: usize| -> Rows<'_> {
-                match step {
-                    0 => (&prepared.start, 0),
-                    _ => (&done[(step - 1) * n * d..step * n * d], d),
-                }
-            };
-            // The window's first token, counted from the start of the history.
-            let first = (prepared.past + t + 1).saturating_sub(history);
-            let lead = prepared.windows.get(first).unwrap_or(&none);
-            let own = first.saturating_sub(prepared.past);
-            let end = t + 1 - own;
-            let new = if first == 0 { t..end } else { 0..end };
-            let grows = prepared.past + t + 1 < history && t + 1 < horizon;
-            let window = Window { rows: n, lead, new, grows };
-            let out = Some(&mut ahead[..n * d]);
-            self.pass(&window, |token| latent(own + token), |token| own + token, work, out);
-        }
+    fn begin(&self, plans: &Plans<'_, Self>, work: &mut Work) {
+        self.condition(plans.actions, plans.samples, plans.horizon, work);
     }
 
-    fn reward(&self, chunk: &mut Chunk<Self>) {
+    fn step(
+        &self,
+        plans: &Plans<'_, Self>,
+        t: usize,
+        done: &[f32],
+        ahead: &mut [f32],
+        work: &mut Work,
+    ) {
+        let Sizes { latent_dim: d, history, .. } = self.sizes;
+        let &Plans { samples: n, horizon, prepared, .. } = plans;
+        let latent = |step: usize| -> Rows<'_> {
+            match step {
+                0 => (&prepared.start, 0),
+                _ => (&done[(step - 1) * n * d..step * n * d], d),
+            }
+        };
+        // The window's first token, counted from the start of the history.
+        let first = (prepared.past + t + 1).saturating_sub(history);
+        let none = Cache::default();
+        let lead = prepared.windows.get(first).unwrap_or(&none);
+        let own = first.saturating_sub(prepared.past);
+        let end = t + 1 - own;
+        let new = if first == 0 { t..end } else { 0..end };
+        let grows = prepared.past + t + 1 < history && t + 1 < horizon;
+        let window = Window { rows: n, lead, new, grows };
+        self.pass(&window, |token| latent(own + token), |token| own + token, work, Some(ahead));
+    }
+
+    fn reward(
+        &self,
+        plans: &Plans<'_, Self>,
+        latents: &[f32],
+        work: &mut Work,
+        rewards: &mut Vec<f32>,
+    ) {
         let Some(head) = &self.reward else { return };
         let d = self.sizes.latent_dim;
-        let (n, horizon) = (chunk.samples, chunk.horizon);
-        let Chunk { work, latents, prepared, rewards, .. } = chunk;
+        let &Plans { samples: n, horizon, prepared, .. } = plans;
         for t in 0..horizon {
             let latent = |step: usize, row: usize| match step {
                 0 => Source { values: &prepared.start, stride: 0, width: d, row },
@@ -512,5 +522,27 @@ impl Network for Transformer {
         }
     }
 
-    fn gradients(&self, _: &mut Chunk<Self>) {}
+    /// Never asked for: see [`Network::GRADIENTS`].
+    fn step_back(
+        &self,
+        _: &Plans<'_, Self>,
+        _: usize,
+        _: &[f32],
+        _: &mut [f32],
+        _: &mut [f32],
+        _: &mut Work,
+    ) {
+    }
+
+    /// Never asked for: see [`Network::GRADIENTS`].
+    fn reward_back(
+        &self,
+        _: &Plans<'_, Self>,
+        _: &[f32],
+        _: &[f32],
+        _: &mut [f32],
+        _: &mut [f32],
+        _: &mut Work,
+    ) {
+    }
 }
