@@ -50,6 +50,32 @@ pub enum PredictorConfig {
         /// Size of an encoded action block.
         action_dim: usize,
     },
+    /// LeWorldModel's causal transformer over the last latents, conditioned on the action blocks by
+    /// AdaLN-zero (arXiv 2603.19312). An encoded action block is as wide as the latent.
+    Transformer {
+        /// Blocks of attention and perceptron.
+        depth: usize,
+        /// Attention heads.
+        heads: usize,
+        /// Width of each head.
+        head_dim: usize,
+        /// Hidden width of the perceptrons, the last projection's too.
+        mlp: usize,
+        /// Latents it sees at most, the present one included.
+        history: usize,
+        /// Share of activations dropped in training.
+        dropout: f32,
+    },
+}
+
+impl PredictorConfig {
+    /// Size of an encoded action block.
+    pub(crate) fn action_dim(&self, latent_dim: usize) -> usize {
+        match *self {
+            Self::Residual { action_dim, .. } => action_dim,
+            Self::Transformer { .. } => latent_dim,
+        }
+    }
 }
 
 /// A head that predicts the reward of an action block.
@@ -72,9 +98,22 @@ pub struct ModelConfig {
     pub encoder: EncoderConfig,
     /// Latent to next latent.
     pub predictor: PredictorConfig,
+    /// Predictors of this kind, from different starting weights, trained on the same windows; their mean predicts,
+    /// and their spread says where it is not to be trusted.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ensemble: usize,
     /// Latent and action block to reward, for reward tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward: Option<RewardConfig>,
+}
+
+fn one() -> usize {
+    1
+}
+
+// Checkpoints of one predictor look as they did before there were ensembles.
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// A weight that moves geometrically from its start to its end between two fractions of training.
@@ -208,6 +247,31 @@ impl ModelConfig {
                 "an action block has at least one control step",
             );
         }
+        if self.ensemble == 0 {
+            return reject("model.ensemble", 0, "give a number of predictors, 1 for no ensemble");
+        }
+        if let PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } =
+            self.predictor
+        {
+            for (key, size) in [
+                ("model.predictor.depth", depth),
+                ("model.predictor.heads", heads),
+                ("model.predictor.head_dim", head_dim),
+                ("model.predictor.mlp", mlp),
+                ("model.predictor.history", history),
+            ] {
+                if size == 0 {
+                    return reject(key, 0, "give it at least 1");
+                }
+            }
+            if !(0.0..1.0).contains(&dropout) {
+                return reject(
+                    "model.predictor.dropout",
+                    dropout,
+                    "give a share of at least 0 and below 1",
+                );
+            }
+        }
         match (&self.encoder, input) {
             (EncoderConfig::Keypoint { .. }, ModelInput::State { .. }) => {
                 reject("model.encoder.kind", "keypoint", "it sees pixels; use `mlp` for states")
@@ -237,6 +301,15 @@ impl TrainConfig {
                 "train.window",
                 self.window,
                 "a prediction needs at least 2 observations",
+            );
+        }
+        if matches!(model.predictor, PredictorConfig::Transformer { .. })
+            && self.history_dropout != 0.0
+        {
+            return reject(
+                "train.history_dropout",
+                self.history_dropout,
+                "a `transformer` learns every shorter history from its causal passes; set it to 0",
             );
         }
         if !(0.0..=0.5).contains(&self.validation) {

@@ -1,9 +1,12 @@
 //! Named variables and the layers made of them.
 
 use crate::ModelError;
-use crate::ops::{Activation, BatchStats, ConvShape, batch_norm, conv2d, linear, normalise};
-use candle_core::{Device, Result, Tensor, Var};
+use crate::ops::{
+    Activation, BatchStats, ConvShape, batch_norm, conv2d, layer_norm, linear, normalise,
+};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use housecat_core::{Rng, Seed};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
@@ -41,29 +44,59 @@ impl Builder {
         })
     }
 
+    /// Standard normal values.
+    pub(crate) fn normal(&mut self, name: String, shape: &[usize]) -> Result<Var> {
+        self.variable(name, shape, |rng, count| {
+            let mut values = vec![0.0; count];
+            rng.fill_normal(&mut values);
+            values
+        })
+    }
+
     fn constant(&mut self, name: String, shape: &[usize], value: f32) -> Result<Var> {
         self.variable(name, shape, |_, count| vec![value; count])
     }
 }
 
-/// Whether a forward pass trains (batch statistics, kept for the running ones) or only looks.
+/// Whether a forward pass trains (batch statistics, kept for the running ones; dropout) or only looks.
 pub(crate) enum Pass {
-    /// Collects the batch statistics by layer.
-    Train(std::cell::RefCell<BTreeMap<String, BatchStats>>),
-    /// Uses the running statistics.
+    /// Of one share of a batch.
+    Train(Box<Training>),
+    /// Uses the running statistics and drops nothing.
     Look,
 }
 
+/// What a forward pass collects and draws from while it trains.
+pub(crate) struct Training {
+    /// Batch statistics by layer; of a layer that is passed more than once, those of the first pass.
+    pub(crate) statistics: RefCell<BTreeMap<String, BatchStats>>,
+    dropout: RefCell<Rng>,
+}
+
 impl Pass {
-    pub(crate) fn train() -> Self {
-        Self::Train(Default::default())
+    /// A pass that trains, with its own stream to drop by.
+    pub(crate) fn train(dropout: Rng) -> Self {
+        let training = Training { statistics: RefCell::default(), dropout: RefCell::new(dropout) };
+        Self::Train(Box::new(training))
+    }
+
+    /// `count` factors that drop this share of values and scale up the rest; `None` if nothing is dropped.
+    pub(crate) fn dropout(&self, share: f32, count: usize) -> Option<Vec<f32>> {
+        let Self::Train(training) = self else { return None };
+        if share <= 0.0 {
+            return None;
+        }
+        let kept = 1.0 / (1.0 - share);
+        let mut rng = training.dropout.borrow_mut();
+        Some((0..count).map(|_| if rng.chance(share) { 0.0 } else { kept }).collect())
     }
 }
 
 /// `act(x W + b)`.
 pub(crate) struct Linear {
     weight: Var,
-    bias: Var,
+    /// A variable, or zeros.
+    bias: Tensor,
     activation: Activation,
 }
 
@@ -79,8 +112,22 @@ impl Linear {
         let bound = gain / (inputs as f32).sqrt();
         Ok(Self {
             weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
-            bias: builder.constant(format!("{name}.bias"), &[outputs], 0.0)?,
+            bias: builder.constant(format!("{name}.bias"), &[outputs], 0.0)?.as_tensor().clone(),
             activation,
+        })
+    }
+
+    /// `x W`.
+    pub(crate) fn without_bias(
+        builder: &mut Builder,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+    ) -> Result<Self> {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        Ok(Self {
+            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            bias: Tensor::zeros(outputs, DType::F32, &Device::Cpu)?,
+            activation: Activation::None,
         })
     }
 
@@ -114,7 +161,7 @@ impl BatchNorm {
 
     /// Without: the output's columns are standard.
     pub(crate) fn plain(builder: &mut Builder, name: &str, channels: usize) -> Result<Self> {
-        let gamma = Tensor::ones(channels, candle_core::DType::F32, &Device::Cpu)?;
+        let gamma = Tensor::ones(channels, DType::F32, &Device::Cpu)?;
         let beta = gamma.zeros_like()?;
         Ok(Self::with(builder, name, channels, gamma, beta, false))
     }
@@ -135,9 +182,9 @@ impl BatchNorm {
 
     pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         match pass {
-            Pass::Train(collected) => {
+            Pass::Train(training) => {
                 let (y, stats) = batch_norm(x, &self.gamma, &self.beta, self.relu)?;
-                collected.borrow_mut().insert(self.name.clone(), stats);
+                training.statistics.borrow_mut().entry(self.name.clone()).or_insert(stats);
                 Ok(y)
             }
             Pass::Look => {
@@ -145,6 +192,39 @@ impl BatchNorm {
                 normalise(x, &self.gamma, &self.beta, &stats, self.relu)
             }
         }
+    }
+}
+
+/// Layer normalisation over the last dimension.
+pub(crate) struct LayerNorm {
+    gamma: Tensor,
+    beta: Tensor,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    /// With learned scale and shift.
+    pub(crate) fn new(
+        builder: &mut Builder,
+        name: &str,
+        width: usize,
+        epsilon: f32,
+    ) -> Result<Self> {
+        let mut constant = |part: &str, value| {
+            let var = builder.constant(format!("{name}.{part}"), &[width], value)?;
+            Ok::<_, candle_core::Error>(var.as_tensor().clone())
+        };
+        Ok(Self { gamma: constant("gamma", 1.0)?, beta: constant("beta", 0.0)?, epsilon })
+    }
+
+    /// Without.
+    pub(crate) fn plain(width: usize, epsilon: f32) -> Result<Self> {
+        let gamma = Tensor::ones(width, DType::F32, &Device::Cpu)?;
+        Ok(Self { beta: gamma.zeros_like()?, gamma, epsilon })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(x, &self.gamma, &self.beta, self.epsilon)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::config::LossConfig;
 use crate::layers::Pass;
 use crate::ops::{SigRegShape, sigreg};
+use crate::predictor::{Predictor, mean, mean_step};
 use candle_core::{DType, Device, Result, Tensor};
 use housecat_core::Rng;
 use std::collections::BTreeMap;
@@ -13,10 +14,12 @@ use std::collections::BTreeMap;
 pub(crate) struct Predictions {
     /// Encoded latents, `[T * B, D]`.
     pub latents: Tensor,
-    /// Teacher-forced predictions of steps 1.., `[(T - 1) * B, D]`.
-    pub forced: Tensor,
-    /// Open-loop predictions of steps 1.. from the first latent, `[(T - 1) * B, D]`.
-    pub open_loop: Tensor,
+    /// Teacher-forced predictions of steps 1.., `[(T - 1) * B, D]`: of each member of an ensemble in training,
+    /// their mean otherwise.
+    pub forced: Vec<Tensor>,
+    /// Open-loop predictions of steps 1.. from the first latent, `[(T - 1) * B, D]`: in training each member
+    /// goes its own way, otherwise all go the mean's.
+    pub open_loop: Vec<Tensor>,
     /// Predicted block rewards along the encoded latents, `[(T - 1) * B, 1]`.
     pub rewards: Option<Tensor>,
 }
@@ -26,38 +29,37 @@ impl Predictions {
     pub(crate) fn new(model: &WorldModel, batch: &Batch, pass: &Pass) -> Result<Self> {
         let (b, steps) = (batch.size, batch.length - 1);
         let latents = model.encoder.forward(&batch.input, pass)?;
-        let dim = latents.dim(1)?;
-        let e = model.predictor.encode_action(&batch.blocks)?;
-        let e_dim = e.dim(1)?;
+        let members = &model.predictors;
+        let encoded = members.iter().map(|member| member.encode_action(&batch.blocks));
+        let encoded = encoded.collect::<Result<Vec<_>>>()?;
         let now = latents.narrow(0, 0, steps * b)?;
         let next = latents.narrow(0, b, steps * b)?;
+        let forced = members
+            .iter()
+            .zip(&encoded)
+            .map(|(member, e)| member.forced(&latents, e, &batch.history, b, pass));
+        let forced = forced.collect::<Result<Vec<_>>>()?;
 
-        let zeros = |columns| Tensor::zeros((b, columns), DType::F32, &Device::Cpu);
-        let (change, e_prev) = if steps > 1 {
-            let earlier = (steps - 1) * b;
-            let change = (latents.narrow(0, b, earlier)? - latents.narrow(0, 0, earlier)?)?;
-            let change = Tensor::cat(&[&zeros(dim)?, &change], 0)?.broadcast_mul(&batch.history)?;
-            let e_prev = Tensor::cat(&[&zeros(e_dim)?, &e.narrow(0, 0, earlier)?], 0)?;
-            (change, e_prev.broadcast_mul(&batch.history)?)
-        } else {
-            (zeros(dim)?, zeros(e_dim)?)
+        let ahead = |members: &[Predictor], encoded: &[Tensor]| {
+            let mut path = vec![latents.narrow(0, 0, b)?];
+            let mut blocks = vec![Vec::with_capacity(steps); members.len()];
+            for t in 0..steps {
+                for (blocks, e) in blocks.iter_mut().zip(encoded) {
+                    blocks.push(e.narrow(0, t * b, b)?);
+                }
+                path.push(mean_step(members, &path, &blocks, pass)?);
+            }
+            Tensor::cat(&path[1..], 0)
         };
-        let forced = model.predictor.forward(&now, &e, &change, &e_prev)?;
-
-        let mut z = latents.narrow(0, 0, b)?;
-        let (mut change, mut e_prev) = (zeros(dim)?, zeros(e_dim)?);
-        let mut path = Vec::with_capacity(steps);
-        for t in 0..steps {
-            let e_now = e.narrow(0, t * b, b)?;
-            let ahead = model.predictor.forward(&z, &e_now, &change, &e_prev)?;
-            change = (&ahead - &z)?;
-            e_prev = e_now;
-            z = ahead.clone();
-            path.push(ahead);
-        }
-        let open_loop = Tensor::cat(&path, 0)?;
+        let (forced, open_loop) = match pass {
+            Pass::Train(_) => {
+                let own = (0..members.len()).map(|i| ahead(&members[i..=i], &encoded[i..=i]));
+                (forced, own.collect::<Result<Vec<_>>>()?)
+            }
+            Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded)?]),
+        };
         let rewards = match &model.reward {
-            Some(head) => Some(head.forward(&now, &e, &next)?),
+            Some(head) => Some(head.forward(&now, &encoded[0], &next)?),
             None => None,
         };
         Ok(Self { latents, forced, open_loop, rewards })
@@ -74,6 +76,12 @@ fn mse(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     (a - b)?.sqr()?.mean_all()
 }
 
+/// The same of several predictions, averaged: the encoder hears of an ensemble as of one predictor.
+fn mean_mse(predictions: &[Tensor], target: &Tensor) -> Result<Tensor> {
+    let errors = predictions.iter().map(|prediction| mse(prediction, target));
+    mean(&errors.collect::<Result<Vec<_>>>()?)
+}
+
 /// The weighted sum of the configured terms, and each term unweighted by name.
 pub(crate) fn total_loss(
     terms: &[LossConfig],
@@ -88,10 +96,10 @@ pub(crate) fn total_loss(
     for term in terms {
         let (name, weight, value) = match term {
             LossConfig::NextLatent { weight } => {
-                ("next_latent", *weight, mse(&predictions.forced, &targets)?)
+                ("next_latent", *weight, mean_mse(&predictions.forced, &targets)?)
             }
             LossConfig::Rollout { weight } => {
-                ("rollout", *weight, mse(&predictions.open_loop, &targets)?)
+                ("rollout", *weight, mean_mse(&predictions.open_loop, &targets)?)
             }
             LossConfig::Sigreg { weight, projections, knots } => {
                 let shape = SigRegShape { groups: batch.length, knots: *knots };

@@ -227,7 +227,8 @@ impl<'a> Trainer<'a> {
         let size = (self.windows.length, self.windows.repeat);
         let dropout = self.config.history_dropout;
         let batch = Batch::new(&self.model, self.experience, starts, size, dropout, &mut rng)?;
-        let pass = Pass::train();
+        let pass =
+            Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();
@@ -244,7 +245,7 @@ impl<'a> Trainer<'a> {
         });
         let grads = grads.collect::<Result<_, _>>()?;
         let stats = match pass {
-            Pass::Train(stats) => stats.into_inner(),
+            Pass::Train(training) => training.statistics.into_inner(),
             Pass::Look => BTreeMap::new(),
         };
         Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats })
@@ -272,7 +273,7 @@ impl<'a> Trainer<'a> {
             let total: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
             (total / a.len() as f64) as f32
         };
-        let open_loop = values(&predictions.open_loop)?;
+        let open_loop = values(&predictions.open_loop[0])?;
         let steps = batch.length - 1;
         let ahead = |t: usize| t * rows..(t + 1) * rows;
         let reward = match &predictions.rewards {
@@ -280,7 +281,7 @@ impl<'a> Trainer<'a> {
             None => None,
         };
         Ok(Some(Validation {
-            next_latent: error(&values(&predictions.forced)?, &targets),
+            next_latent: error(&values(&predictions.forced[0])?, &targets),
             open_loop: (0..steps)
                 .map(|t| error(&open_loop[ahead(t)], &targets[ahead(t)]))
                 .collect(),

@@ -1,10 +1,10 @@
 //! The network as a whole: what it is made of, what it was scaled by, and how it looks at the world.
 
-use crate::config::{ModelInput, ModelSpec, PredictorConfig};
+use crate::config::{ModelInput, ModelSpec};
 use crate::encoder::Encoder;
 use crate::layers::{Builder, Pass, values};
 use crate::ops::BatchStats;
-use crate::predictor::{Predictor, RewardHead};
+use crate::predictor::{Predictor, RewardHead, member_name};
 use crate::{LatentRollout, ModelError};
 use candle_core::{Device, Tensor, Var};
 use housecat_core::{Experience, Observation, Seed};
@@ -38,10 +38,11 @@ pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>, ModelErro
 pub struct WorldModel {
     spec: ModelSpec,
     pub(crate) encoder: Encoder,
-    pub(crate) predictor: Predictor,
+    /// At least one; more are an ensemble.
+    pub(crate) predictors: Vec<Predictor>,
     pub(crate) reward: Option<RewardHead>,
     pub(crate) variables: Vec<(String, Var)>,
-    statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
+    pub(crate) statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
     pub(crate) scaling: Scaling,
 }
 
@@ -55,9 +56,14 @@ impl WorldModel {
         let mut builder = Builder::new(seed.child("weights", 0));
         let config = &spec.model;
         let encoder = Encoder::new(&mut builder, &config.encoder, &spec.input, config.latent_dim)?;
-        let predictor =
-            Predictor::new(&mut builder, &config.predictor, config.latent_dim, spec.block_dim())?;
-        let PredictorConfig::Residual { action_dim, .. } = config.predictor;
+        let sizes = (config.latent_dim, spec.block_dim());
+        let predictors = (0..config.ensemble)
+            .map(|index| {
+                let name = member_name(index);
+                Predictor::new(&mut builder, &name, &config.predictor, sizes.0, sizes.1)
+            })
+            .collect::<candle_core::Result<_>>()?;
+        let action_dim = config.predictor.action_dim(config.latent_dim);
         let reward = match &config.reward {
             Some(head) => {
                 Some(RewardHead::new(&mut builder, head.hidden, config.latent_dim, action_dim)?)
@@ -75,7 +81,7 @@ impl WorldModel {
             reward_std: 1.0,
         };
         let Builder { variables, statistics, .. } = builder;
-        Ok(Self { spec, encoder, predictor, reward, variables, statistics, scaling })
+        Ok(Self { spec, encoder, predictors, reward, variables, statistics, scaling })
     }
 
     /// What it is made of.
@@ -221,6 +227,17 @@ impl WorldModel {
         match self.variables.iter().find(|(own, _)| own == name) {
             Some((_, var)) => values(var.as_tensor()),
             None => Err(ModelError::Data(format!("the model has no variable `{name}`"))),
+        }
+    }
+
+    /// The running mean and inverse standard deviation of a batch normalisation, for packing.
+    pub(crate) fn running(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        match self.statistics.iter().find(|(own, _)| own == name) {
+            Some((_, running)) => {
+                let stats = running.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                Ok((stats.mean.clone(), stats.inverse_std()))
+            }
+            None => Err(ModelError::Data(format!("the model has no statistics `{name}`"))),
         }
     }
 

@@ -59,9 +59,29 @@ fn spec(pixels: bool) -> ModelSpec {
                 false => EncoderConfig::Mlp { hidden: 16 },
             },
             predictor: PredictorConfig::Residual { hidden: 24, action_dim: 5 },
+            ensemble: 1,
             reward: Some(RewardConfig { hidden: 8 }),
         },
     }
+}
+
+/// The same with LeWorldModel's predictor, small.
+fn transformer_spec() -> ModelSpec {
+    let mut spec = spec(false);
+    spec.model.predictor = PredictorConfig::Transformer {
+        depth: 2,
+        heads: 2,
+        head_dim: 8,
+        mlp: 24,
+        history: 2,
+        dropout: 0.1,
+    };
+    spec
+}
+
+/// Without the history dropout that only the residual predictor has.
+fn transformer_config(steps: u64) -> TrainConfig {
+    TrainConfig { history_dropout: 0.0, ..train_config(steps) }
 }
 
 fn train_config(steps: u64) -> TrainConfig {
@@ -185,6 +205,91 @@ fn the_fast_path_equals_the_training_path() {
 }
 
 #[test]
+fn a_transformer_trains_the_same_at_any_number_of_threads_and_resumed() {
+    let experience = world(30, 30);
+    let seed = Seed::new(1);
+    let new = |steps, threads| {
+        let config = transformer_config(steps);
+        Trainer::new(transformer_spec(), config, &experience, seed, threads).unwrap()
+    };
+    let mut trainer = new(150, 2);
+    for _ in 0..150 {
+        assert!(!trainer.step().unwrap().skipped);
+    }
+    // Latents have unit variance; without a residual path, 150 steps do not yet beat standing still.
+    let report = trainer.validate().unwrap().unwrap();
+    assert!(report.next_latent < 0.2 && report.open_loop[2] < 0.4, "{report:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let (mut one, mut two) = (new(12, 1), new(12, 2));
+    for step in 0..8 {
+        one.step().unwrap();
+        two.step().unwrap();
+        if step == 4 {
+            save_checkpoint(&one, folder.path(), seed).unwrap();
+        }
+    }
+    let want = bits(&one);
+    assert_eq!(bits(&two), want);
+    let mut resumed = new(12, 2);
+    load_checkpoint(&mut resumed, &folder.path().join("last"), seed).unwrap();
+    for _ in 0..3 {
+        resumed.step().unwrap();
+    }
+    assert_eq!(bits(&resumed), want);
+
+    // The loaded model plans as the trained one.
+    let path = save_checkpoint(&one, folder.path(), seed).unwrap();
+    let (start, actions) = ([0.5; 6], [0.1; 3 * 2 * 4]);
+    let mut loaded = load_model(&path).unwrap().latent_rollout().unwrap();
+    let want = one.model().roll_reference(&start, None, &actions, 3, 2).unwrap().0;
+    for (got, want) in loaded.roll(&start, None, &actions, 3, 2).iter().zip(&want) {
+        assert!((got - want).abs() < 1e-5, "{got} {want}");
+    }
+}
+
+#[test]
+fn an_ensemble_trains_all_its_members_and_says_where_they_differ() {
+    let experience = world(30, 30);
+    let seed = Seed::new(1);
+    let mut spec = spec(false);
+    spec.model.ensemble = 3;
+    let mut trainer = Trainer::new(spec, train_config(150), &experience, seed, 2).unwrap();
+    let start = trainer.model().roll_reference(&[0.5; 6], None, &[0.1; 4], 1, 1).unwrap().0;
+    for _ in 0..150 {
+        // A step fails unless every variable of every member receives a gradient.
+        assert!(!trainer.step().unwrap().skipped);
+    }
+    let report = trainer.validate().unwrap().unwrap();
+    assert!(report.next_latent < 0.7 * report.copy[0], "{report:?}");
+    assert!(report.open_loop[2] < report.copy[2], "{report:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = save_checkpoint(&trainer, folder.path(), seed).unwrap();
+    let mut fast = load_model(&path).unwrap().latent_rollout().unwrap();
+    let (near, far) = ([0.5; 6], [30.0; 6]);
+    let mut spread = |z: &[f32]| {
+        fast.roll(z, None, &[0.1; 4], 1, 1);
+        fast.spread().unwrap()[0]
+    };
+    assert!(spread(&far) > 10.0 * spread(&near), "unknown latents are where members disagree");
+    let end = trainer.model().roll_reference(&near, None, &[0.1; 4], 1, 1).unwrap().0;
+    assert_ne!(start, end);
+}
+
+#[test]
+fn a_single_predictor_is_written_and_read_as_before_there_were_ensembles() {
+    let experience = world(10, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let seed = Seed::new(1);
+    let trainer = Trainer::new(spec(false), train_config(12), &experience, seed, 1).unwrap();
+    let path = save_checkpoint(&trainer, folder.path(), seed).unwrap();
+    let json = std::fs::read_to_string(path.join("config.json")).unwrap();
+    assert!(!json.contains("ensemble"), "{json}");
+    assert_eq!(load_model(&path).unwrap().spec(), &spec(false));
+}
+
+#[test]
 fn checkpoints_are_refused_with_a_reason() {
     let experience = world(10, 20);
     let folder = tempfile::tempdir().unwrap();
@@ -233,6 +338,19 @@ fn nonsense_is_refused_by_name() {
     config.window = 40;
     let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
     assert!(error.to_string().contains("train.window"), "{error}");
+    let config = train_config(5);
+    let error = Trainer::new(transformer_spec(), config, &experience, Seed::new(0), 1).err();
+    assert!(error.unwrap().to_string().contains("history_dropout"));
+    let mut none = spec(true);
+    none.model.ensemble = 0;
+    let error = WorldModel::new(none, Seed::new(0)).err().unwrap();
+    assert!(error.to_string().contains("model.ensemble"), "{error}");
+    let mut spec_without = transformer_spec();
+    if let PredictorConfig::Transformer { heads, .. } = &mut spec_without.model.predictor {
+        *heads = 0;
+    }
+    let error = WorldModel::new(spec_without, Seed::new(0)).err().unwrap();
+    assert!(error.to_string().contains("model.predictor.heads"), "{error}");
     let mut config = train_config(5);
     config.loss.pop();
     let mut trainer = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).unwrap();

@@ -17,7 +17,7 @@ pub(crate) struct BatchStats {
 
 impl BatchStats {
     /// `1 / sqrt(var + epsilon)`, `[c]`.
-    fn inverse_std(&self) -> Vec<f32> {
+    pub(crate) fn inverse_std(&self) -> Vec<f32> {
         self.var.iter().map(|&var| (1.0 / (f64::from(var) + EPSILON).sqrt()) as f32).collect()
     }
 }

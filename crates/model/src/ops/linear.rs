@@ -1,7 +1,7 @@
 //! A linear layer with its activation: `y = act(x W + b)`.
 
 use super::math::sigmoid;
-use super::{Layout2, Values, argument, matmul, simd};
+use super::{Layout2, Values, argument, gelu_backward, gelu_in_place, matmul, simd};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use std::sync::Mutex;
 
@@ -12,6 +12,8 @@ pub(crate) enum Activation {
     None,
     /// x * sigmoid(x) (Elfwing et al. 2017).
     Silu,
+    /// x times the normal distribution function of x (Hendrycks & Gimpel 2016), not its tanh stand-in.
+    Gelu,
 }
 
 simd! {
@@ -24,8 +26,17 @@ simd! {
 }
 
 simd! {
+    /// SiLU of every value.
+    pub(crate) fn silu(values: &[f32], out: &mut [f32]) {
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = value * sigmoid(value);
+        }
+    }
+}
+
+simd! {
     /// Multiplies the upstream gradient by SiLU's derivative at the pre-activations.
-    fn silu_backward(before: &[f32], grad: &mut [f32]) {
+    pub(crate) fn silu_backward(before: &[f32], grad: &mut [f32]) {
         for (grad, &x) in grad.iter_mut().zip(before) {
             let s = sigmoid(x);
             *grad *= s * (1.0 + x * (1.0 - s));
@@ -91,11 +102,15 @@ impl CustomOp3 for Linear {
             &mut out,
             true,
         );
-        if self.activation == Activation::Silu {
-            if let Ok(mut before) = self.before.lock() {
-                before.clone_from(&out);
-            }
-            silu_in_place(&mut out);
+        if self.activation != Activation::None
+            && let Ok(mut before) = self.before.lock()
+        {
+            before.clone_from(&out);
+        }
+        match self.activation {
+            Activation::None => {}
+            Activation::Silu => silu_in_place(&mut out),
+            Activation::Gelu => gelu_in_place(&mut out),
         }
         Ok((CpuStorage::F32(out), (n, outputs).into()))
     }
@@ -112,10 +127,12 @@ impl CustomOp3 for Linear {
         let outputs = bias.dims1()?;
         let grad = grad.contiguous()?;
         let mut grad: Vec<f32> = Values::of(&grad)?.to_vec();
-        if self.activation == Activation::Silu
-            && let Ok(before) = self.before.lock()
-        {
-            silu_backward(&before, &mut grad);
+        if let Ok(before) = self.before.lock() {
+            match self.activation {
+                Activation::None => {}
+                Activation::Silu => silu_backward(&before, &mut grad),
+                Activation::Gelu => gelu_backward(&before, &mut grad),
+            }
         }
         let mut grad_bias = vec![0.0; outputs];
         column_sums(outputs, &grad, &mut grad_bias);
@@ -156,7 +173,7 @@ mod tests {
         let x = check::normal("x", &[5, 4]);
         let w = check::normal("w", &[4, 3]);
         let b = check::normal("b", &[3]);
-        for activation in [Activation::None, Activation::Silu] {
+        for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
             check::gradients(&[&x, &w, &b], 1e-2, 2e-2, &|| {
                 linear(&x, &w, &b, activation)?.sqr()?.mean_all()
             });

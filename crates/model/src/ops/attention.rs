@@ -1,0 +1,199 @@
+//! Causal attention (Vaswani et al. 2017) over short sequences, fused: scores, softmax, dropout of the
+//! weights and their sum, with a backward pass (candle's fused softmax has none).
+
+use super::layer_norm::dot;
+use super::math::exp;
+use super::{Values, argument, simd};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use std::sync::Mutex;
+
+/// The shape of a causal attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AttentionShape {
+    /// T, tokens of a sequence.
+    pub tokens: usize,
+    pub heads: usize,
+    pub head_dim: usize,
+}
+
+/// Rows of qkv `[T * n, 3 * heads * head_dim]`, time major (row t * n + b), give `[T * n, heads *
+/// head_dim]`: each token looks at itself and those before it. `dropout` scales the weights, `[n, heads,
+/// T, T]`, or is empty.
+pub(crate) fn attention(qkv: &Tensor, shape: AttentionShape, dropout: Vec<f32>) -> Result<Tensor> {
+    qkv.contiguous()?.apply_op1(Attention { shape, dropout, weights: Mutex::default() })
+}
+
+struct Attention {
+    shape: AttentionShape,
+    dropout: Vec<f32>,
+    /// The softmax `[n, heads, T, T]`, kept for the backward pass.
+    weights: Mutex<Vec<f32>>,
+}
+
+/// Scores to weights that add up to one.
+#[inline(always)]
+pub(crate) fn softmax(scores: &mut [f32]) {
+    let peak = scores.iter().fold(f32::NEG_INFINITY, |peak, &score| peak.max(score));
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = exp(*score - peak);
+        sum += *score;
+    }
+    let scale = 1.0 / sum;
+    for score in scores {
+        *score *= scale;
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sum: &mut [f32], scale: f32, values: &[f32]) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += scale * value;
+    }
+}
+
+simd! {
+    fn forward(qkv: &[f32], n: usize, shape: AttentionShape, dropout: &[f32], weights: &mut [f32], out: &mut [f32]) {
+        let AttentionShape { tokens, heads, head_dim } = shape;
+        let inner = heads * head_dim;
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        for b in 0..n {
+            for head in 0..heads {
+                let part = |t: usize, which: usize| {
+                    let at = (t * n + b) * 3 * inner + which * inner + head * head_dim;
+                    &qkv[at..at + head_dim]
+                };
+                for i in 0..tokens {
+                    let at = ((b * heads + head) * tokens + i) * tokens;
+                    let line = &mut weights[at..at + i + 1];
+                    for (j, score) in line.iter_mut().enumerate() {
+                        *score = dot(part(i, 0), part(j, 1)) * scale;
+                    }
+                    softmax(line);
+                    let to = (i * n + b) * inner + head * head_dim;
+                    for (j, &weight) in line.iter().enumerate() {
+                        let kept = if dropout.is_empty() { 1.0 } else { dropout[at + j] };
+                        add_scaled(&mut out[to..to + head_dim], weight * kept, part(j, 2));
+                    }
+                }
+            }
+        }
+    }
+}
+
+simd! {
+    fn backward(
+        qkv: &[f32],
+        n: usize,
+        shape: AttentionShape,
+        dropout: &[f32],
+        weights: &[f32],
+        grad_out: &[f32],
+        grad: &mut [f32],
+    ) {
+        let AttentionShape { tokens, heads, head_dim } = shape;
+        let inner = heads * head_dim;
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let mut pull = vec![0.0_f32; tokens];
+        for b in 0..n {
+            for head in 0..heads {
+                let place = |t: usize, which: usize| {
+                    (t * n + b) * 3 * inner + which * inner + head * head_dim
+                };
+                let part = |t: usize, which: usize| &qkv[place(t, which)..][..head_dim];
+                for i in 0..tokens {
+                    let at = ((b * heads + head) * tokens + i) * tokens;
+                    let from = (i * n + b) * inner + head * head_dim;
+                    let g = &grad_out[from..from + head_dim];
+                    let mut mean = 0.0;
+                    for j in 0..i + 1 {
+                        let kept = if dropout.is_empty() { 1.0 } else { dropout[at + j] };
+                        let weight = weights[at + j];
+                        pull[j] = dot(g, part(j, 2)) * kept;
+                        mean += pull[j] * weight;
+                        let to = place(j, 2);
+                        add_scaled(&mut grad[to..to + head_dim], weight * kept, g);
+                    }
+                    for j in 0..i + 1 {
+                        let slope = weights[at + j] * (pull[j] - mean) * scale;
+                        let (q, k) = (place(i, 0), place(j, 1));
+                        add_scaled(&mut grad[q..q + head_dim], slope, part(j, 1));
+                        add_scaled(&mut grad[k..k + head_dim], slope, part(i, 0));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl CustomOp1 for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, columns) = layout.shape().dims2()?;
+        let AttentionShape { tokens, heads, head_dim } = self.shape;
+        let inner = heads * head_dim;
+        let n = rows / tokens.max(1);
+        let count = n * heads * tokens * tokens;
+        if columns != 3 * inner || rows != n * tokens {
+            candle_core::bail!("attention {:?} was given {layout:?}", self.shape)
+        }
+        if !self.dropout.is_empty() && self.dropout.len() != count {
+            candle_core::bail!("attention wants {count} dropout factors")
+        }
+        let qkv = argument(qkv, layout)?;
+        let (mut weights, mut out) = (vec![0.0; count], vec![0.0; rows * inner]);
+        forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out);
+        if let Ok(mut saved) = self.weights.lock() {
+            *saved = weights;
+        }
+        Ok((CpuStorage::F32(out), (rows, inner).into()))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let weights =
+            self.weights.lock().map(|mut saved| std::mem::take(&mut *saved)).unwrap_or_default();
+        let grad = grad.contiguous()?;
+        let n = qkv.dim(0)? / self.shape.tokens;
+        let values = Values::of(qkv)?;
+        let mut out = vec![0.0; values.len()];
+        backward(&values, n, self.shape, &self.dropout, &weights, &Values::of(&grad)?, &mut out);
+        Ok(Some(Tensor::from_vec(out, qkv.dims(), &Device::Cpu)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn gradients_match_differences() {
+        let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5 };
+        let qkv = check::normal("qkv", &[6, 30]);
+        let target = check::normal("target", &[6, 10]);
+        let dropped: Vec<f32> = (0..36).map(|i| if i % 5 == 2 { 0.0 } else { 1.25 }).collect();
+        for dropout in [Vec::new(), dropped] {
+            check::gradients(&[&qkv], 1e-2, 1e-2, &|| {
+                (attention(&qkv, shape, dropout.clone())? * target.as_tensor())?.sum_all()
+            });
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_definition() {
+        let shape = AttentionShape { tokens: 2, heads: 1, head_dim: 2 };
+        let rows = vec![
+            1.0, 0.0, 1.0, 0.0, 2.0, 3.0_f32, // the first token: q, k, v
+            1.0, 1.0, 0.0, 2.0, 4.0, 5.0,
+        ];
+        let qkv = Tensor::from_vec(rows, (2, 6), &Device::Cpu).unwrap();
+        let out = attention(&qkv, shape, Vec::new()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(out[0], [2.0, 3.0], "the first token sees only itself");
+        let (a, b) = ((1.0 / 2f32.sqrt()).exp(), (2.0 / 2f32.sqrt()).exp());
+        let share = b / (a + b);
+        assert!((out[1][0] - (2.0 + 2.0 * share)).abs() < 1e-5, "{out:?}");
+    }
+}
