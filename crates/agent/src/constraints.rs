@@ -62,6 +62,33 @@ impl Constraints {
     }
 }
 
+/// Limits on the actions, and by how much the plans last priced break them.
+#[derive(Default)]
+pub struct Limits<'a> {
+    /// The limits.
+    pub limits: &'a [ActionConstraint],
+    /// The action before the plan, if there was one.
+    pub previous: Option<&'a [f32]>,
+    /// `[S, C]`
+    pub(crate) violations: Vec<f32>,
+}
+
+impl<'a> Limits<'a> {
+    /// From a search's constraints.
+    pub fn new(constraints: &'a Constraints, previous: Option<&'a [f32]>) -> Self {
+        Self { limits: &constraints.limits, previous, violations: Vec::new() }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.limits.iter().map(|limit| limit.name().to_owned()).collect()
+    }
+
+    pub(crate) fn price(&mut self, plan: &[f32], action_dim: usize) {
+        let each = self.limits.iter().map(|l| l.violation(plan, action_dim, self.previous));
+        self.violations.extend(each);
+    }
+}
+
 /// The zones as a world can check them.
 pub(crate) struct Zones(Vec<(Vec<usize>, KeepOut)>);
 

@@ -4,11 +4,12 @@ use crate::AgentError;
 use crate::acting::Control;
 use crate::actors::{RandomPolicy, Still};
 use crate::constraints::Constraints;
+use crate::cost::CostShape;
 use crate::mpc::MpcPolicy;
-use crate::objective::{CostShape, SimObjective};
 use crate::oracle::Oracle;
 use crate::pairs::{Collector, Pair, held_out_pairs};
 use crate::real_time::{RealTime, at_observation, at_world};
+use crate::sim_objective::SimObjective;
 use crate::stats::spearman;
 use crate::thinker::{Goal, LatentThinker, SimThinker};
 use housecat_core::{

@@ -9,15 +9,17 @@ mod actors;
 mod by_factor;
 mod compare;
 mod constraints;
+mod cost;
 mod error;
 mod evaluate;
+mod latent_objective;
 mod mpc;
-mod objective;
 mod oracle;
 mod pairs;
 mod real_time;
 mod report;
 mod searching;
+mod sim_objective;
 mod stats;
 mod thinker;
 
@@ -25,16 +27,18 @@ pub use acting::Control;
 pub use actors::{Playback, RandomPolicy, Still};
 pub use by_factor::FactorSuccess;
 pub use compare::{Comparison, Difference, Judged, Standing};
-pub use constraints::{Constraints, KeepOut};
+pub use constraints::{Constraints, KeepOut, Limits};
+pub use cost::CostShape;
 pub use error::AgentError;
 pub use evaluate::{
     Arm, EvalConfig, Evaluation, Evaluator, Job, PairOutcome, Search, displacements, evaluate,
 };
+pub use latent_objective::LatentObjective;
 pub use mpc::MpcPolicy;
-pub use objective::{CostShape, LatentObjective, Limits, SimObjective};
 pub use oracle::Oracle;
 pub use pairs::{Collector, Pair, held_out_pairs};
 pub use report::{ArmSuccess, Difficulty, EpisodeRow, EvalReport, Milliseconds, Returns};
+pub use sim_objective::SimObjective;
 pub use stats::{
     Interval, holm, mcnemar, mean_interval, median, percentile, sign_flip, spearman, wilson,
 };

@@ -1,10 +1,12 @@
 //! Minds that plan: in a learned world model, and on the ground truth.
 
 use crate::AgentError;
-use crate::constraints::{Constraints, Zones};
+use crate::constraints::{Constraints, Limits, Zones};
+use crate::cost::CostShape;
 use crate::evaluate::Search;
-use crate::objective::{CostShape, LatentObjective, Limits, SimObjective};
+use crate::latent_objective::LatentObjective;
 use crate::searching::Searching;
+use crate::sim_objective::SimObjective;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
 use housecat_model::{LatentRollout, WorldModel};
 use std::time::Instant;
@@ -43,11 +45,33 @@ pub enum Goal {
     Reward,
 }
 
-/// A latent and, if known, the latent one block before with the block between.
-#[derive(Clone, Debug)]
+/// A latent and what came before, oldest first: latents `[K, D]` a block apart, and the blocks after each.
+#[derive(Clone, Debug, Default)]
 struct Place {
     latent: Vec<f32>,
-    before: Option<(Vec<f32>, Vec<f32>)>,
+    before: (Vec<f32>, Vec<f32>),
+}
+
+/// Blocks of history that are remembered; predictors use what they have a memory for.
+const HISTORY: usize = 8;
+
+impl Place {
+    /// As a rollout takes it.
+    fn before(&self) -> Option<(&[f32], &[f32])> {
+        let (latents, blocks) = &self.before;
+        (!blocks.is_empty()).then_some((latents, blocks))
+    }
+
+    /// One block on.
+    fn then(self, block: &[f32], latent: Vec<f32>) -> Self {
+        let (mut latents, mut blocks) = self.before;
+        latents.extend(&self.latent);
+        blocks.extend(block);
+        let old = (blocks.len() / block.len()).saturating_sub(HISTORY);
+        latents.drain(..old * latent.len());
+        blocks.drain(..old * block.len());
+        Self { latent, before: (latents, blocks) }
+    }
 }
 
 /// Plans in a learned model. It sees observations and nothing else.
@@ -60,8 +84,8 @@ pub(crate) struct LatentThinker<'a> {
     searching: Searching,
     /// The action before what is seen next.
     previous: Option<Vec<f32>>,
-    /// The latent one block before what is seen next, with that block.
-    before: Option<(Vec<f32>, Vec<f32>)>,
+    /// What came before what is seen next, if known.
+    before: (Vec<f32>, Vec<f32>),
 }
 
 impl<'a> LatentThinker<'a> {
@@ -78,6 +102,14 @@ impl<'a> LatentThinker<'a> {
                 return Err(housecat_model::ModelError::Data(message.into()).into());
             }
         };
+        if search.cost.uncertainty != 0.0 && model.spec().model.ensemble < 2 {
+            return Err(AgentError::Constraint {
+                key: "cost.uncertainty",
+                value: search.cost.uncertainty.to_string(),
+                fix: "one predictor cannot disagree with itself; train with model.ensemble = 3, or set it to 0"
+                    .into(),
+            });
+        }
         if let Some(zone) = search.constraints.keep_out.first() {
             return Err(AgentError::Constraint {
                 key: "keep_out",
@@ -93,23 +125,20 @@ impl<'a> LatentThinker<'a> {
             constraints: search.constraints.clone(),
             previous: None,
             searching: Searching::new(search, block, model.spec().actions.len())?,
-            before: None,
+            before: Default::default(),
         })
     }
 
     /// Where the world will be once a block is executed, as far as the model knows.
     fn foresee(&mut self, place: Place, block: &[f32]) -> Place {
-        let before = place.before.as_ref().map(|(latent, block)| (&**latent, &**block));
-        let latent = self.rollout.roll(&place.latent, before, block, 1, 1).to_vec();
-        Place { latent, before: Some((place.latent, block.to_vec())) }
+        let latent = self.rollout.roll(&place.latent, place.before(), block, 1, 1).to_vec();
+        place.then(block, latent)
     }
 
     /// Moves the history on by blocks executed from `place`, of which only the start was seen.
     fn remember(&mut self, place: Place, executed: &[f32]) {
-        let mut blocks = executed.chunks_exact(self.rollout.block_dim());
-        let Some(last) = blocks.next_back() else { return };
-        let place = blocks.fold(place, |place, block| self.foresee(place, block));
-        self.before = Some((place.latent, last.to_vec()));
+        let blocks = executed.chunks_exact(self.rollout.block_dim());
+        self.before = blocks.fold(place, |place, block| self.foresee(place, block)).before;
     }
 }
 
@@ -125,14 +154,14 @@ impl Thinking for LatentThinker<'_> {
     ) -> Result<PlanTrace, EnvError> {
         let latent = self.model.encode(&[&seen]);
         let latent = latent.map_err(|error| EnvError::Policy(error.to_string()))?;
-        let here = Place { latent, before: self.before.take() };
+        let here = Place { latent, before: std::mem::take(&mut self.before) };
         let blocks = during.chunks_exact(self.rollout.block_dim());
         let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
         let a = self.model.spec().actions.len();
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
-            before: place.before.as_ref().map(|(latent, block)| (&**latent, &**block)),
+            before: place.before(),
             goal: self.goal.as_deref(),
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
@@ -152,7 +181,7 @@ impl Thinking for LatentThinker<'_> {
     }
 
     fn lose_history(&mut self) {
-        self.before = None;
+        self.before = Default::default();
         self.previous = None;
     }
 

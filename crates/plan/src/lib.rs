@@ -37,7 +37,7 @@ pub use hybrid::{Hybrid, HybridConfig};
 pub use icem::{Icem, IcemConfig};
 pub use lagrangian::{Lagrangian, LagrangianConfig};
 pub use mppi::{Mppi, MppiConfig};
-pub use objective::Objective;
+pub use objective::{Objective, finite_differences};
 pub use optimise::{Effort, optimise};
 pub use planner::{Planner, Prices};
 pub use predictive_sampling::{PredictiveSampling, PredictiveSamplingConfig};

@@ -27,8 +27,9 @@ pub trait Objective {
 /// Step of the differences, in action units.
 const DIFFERENCE: f32 = 1e-2;
 
-/// Forward differences, away from the nearer bound.
-fn finite_differences<O: Objective + ?Sized>(
+/// The costs `[S]` and their gradients `[S, H, A]` by forward differences, away from the nearer bound: `H A + 1` plans
+/// a candidate.
+pub fn finite_differences<O: Objective + ?Sized>(
     objective: &mut O,
     candidates: &ActionSequences,
 ) -> (Vec<f32>, Vec<f32>) {

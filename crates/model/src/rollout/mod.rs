@@ -85,6 +85,11 @@ impl LatentRollout {
         self.block
     }
 
+    /// Whether the model predicts rewards.
+    pub fn has_reward(&self) -> bool {
+        self.has_reward
+    }
+
     /// The same rollout on this many threads, the calling one included (at least 1, which is the
     /// default). Samples are shared out; the bits stay the same.
     pub fn with_threads(mut self, threads: usize) -> Self {
