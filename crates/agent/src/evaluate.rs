@@ -16,7 +16,7 @@ use housecat_core::{
     Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
     RolloutOptions, Seed, StepRecord, Success, TaskKind, Variation, rollout,
 };
-use housecat_model::WorldModel;
+use housecat_model::{Memory, WorldModel};
 use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -90,6 +90,16 @@ impl Arm {
     }
 }
 
+/// Plans that a planner is shown before it searches, in a learned model; at most half of its candidates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proposals {
+    /// Plans recalled from similar situations in the experience that the model was trained on.
+    pub recalled: usize,
+    /// Plans of the policy that was learned from that experience by hindsight; all but the first with noise.
+    pub prior: usize,
+}
+
 /// A planner with everything it is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +114,9 @@ pub struct Search {
     /// Whether the world waits for a plan.
     #[serde(default)]
     pub control: Control,
+    /// What it is shown before it searches.
+    #[serde(default)]
+    pub proposals: Proposals,
     /// What plans should keep to.
     #[serde(default, skip_serializing_if = "Constraints::is_empty")]
     pub constraints: Constraints,
@@ -131,6 +144,8 @@ pub struct Evaluator<'a> {
     pub episode_steps: usize,
     /// The model under test; without one, only the other arms run.
     pub model: Option<&'a WorldModel>,
+    /// What the model's experience was, for planners that are shown proposals.
+    pub memory: Option<&'a Memory>,
     /// How the model arm plans.
     pub planner: &'a Search,
     /// How the oracle plans.
@@ -251,10 +266,10 @@ impl Evaluator<'_> {
                     None => Goal::Reward,
                 };
                 if self.real_time {
-                    let mind = LatentThinker::new(model, &goal, self.planner)?;
+                    let mind = LatentThinker::new(model, self.memory, &goal, self.planner)?;
                     Box::new(RealTime::new(scope, mind, at_observation, action_dim, tick))
                 } else {
-                    Box::new(MpcPolicy::new(model, &goal, self.planner)?)
+                    Box::new(MpcPolicy::new(model, self.memory, &goal, self.planner)?)
                 }
             }
             (Arm::Oracle, _) if self.real_time => {

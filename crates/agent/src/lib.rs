@@ -31,7 +31,8 @@ pub use constraints::{Constraints, KeepOut, Limits};
 pub use cost::CostShape;
 pub use error::AgentError;
 pub use evaluate::{
-    Arm, EvalConfig, Evaluation, Evaluator, Job, PairOutcome, Search, displacements, evaluate,
+    Arm, EvalConfig, Evaluation, Evaluator, Job, PairOutcome, Proposals, Search, displacements,
+    evaluate,
 };
 pub use latent_objective::LatentObjective;
 pub use mpc::MpcPolicy;

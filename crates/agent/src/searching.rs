@@ -35,6 +35,11 @@ impl Searching {
         self.search.execute * self.block
     }
 
+    /// Action blocks in a plan.
+    pub(crate) fn blocks(&self) -> usize {
+        self.search.horizon
+    }
+
     /// Plans, from the shifted last plan if there is one. The deadline counts from `started`, when the
     /// decision was asked for.
     pub(crate) fn plan(

@@ -3,12 +3,12 @@
 use crate::AgentError;
 use crate::constraints::{Constraints, Limits, Zones};
 use crate::cost::CostShape;
-use crate::evaluate::Search;
+use crate::evaluate::{Proposals, Search};
 use crate::latent_objective::LatentObjective;
 use crate::searching::Searching;
 use crate::sim_objective::SimObjective;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
-use housecat_model::{LatentRollout, WorldModel};
+use housecat_model::{LatentRollout, Memory, WorldModel};
 use std::time::Instant;
 
 /// Makes plans.
@@ -52,6 +52,9 @@ struct Place {
     before: (Vec<f32>, Vec<f32>),
 }
 
+/// Noise on the actions of the prior's further plans, in action units.
+const PRIOR_STD: f32 = 0.3;
+
 /// Blocks of history that are remembered; predictors use what they have a memory for.
 const HISTORY: usize = 8;
 
@@ -77,6 +80,8 @@ impl Place {
 /// Plans in a learned model. It sees observations and nothing else.
 pub(crate) struct LatentThinker<'a> {
     model: &'a WorldModel,
+    proposals: Proposals,
+    memory: Option<&'a Memory>,
     rollout: LatentRollout,
     shape: CostShape,
     goal: Option<Vec<f32>>,
@@ -92,7 +97,12 @@ impl<'a> LatentThinker<'a> {
     /// # Errors
     /// If the goal does not fit the model, reward is asked of a model without a reward head, or the
     /// planner's configuration makes no sense.
-    pub fn new(model: &'a WorldModel, goal: &Goal, search: &Search) -> Result<Self, AgentError> {
+    pub fn new(
+        model: &'a WorldModel,
+        memory: Option<&'a Memory>,
+        goal: &Goal,
+        search: &Search,
+    ) -> Result<Self, AgentError> {
         let block = model.spec().model.action_repeat;
         let goal = match goal {
             Goal::Observation(observation) => Some(model.encode(&[observation])?),
@@ -117,8 +127,18 @@ impl<'a> LatentThinker<'a> {
                 fix: "a learned model is not told where things are; limit its actions, or use the oracle".into(),
             });
         }
+        let asked = search.proposals.recalled + search.proposals.prior;
+        if asked > 0 && !memory.is_some_and(|memory| memory.fits(model)) {
+            return Err(AgentError::Constraint {
+                key: "proposals",
+                value: format!("{:?}", search.proposals),
+                fix: "the run has no memory.safetensors of this model; train it anew, or set them to 0".into(),
+            });
+        }
         Ok(Self {
             model,
+            proposals: search.proposals,
+            memory: memory.filter(|_| asked > 0),
             rollout: model.latent_rollout()?,
             shape: search.cost,
             goal,
@@ -133,6 +153,33 @@ impl<'a> LatentThinker<'a> {
     fn foresee(&mut self, place: Place, block: &[f32]) -> Place {
         let latent = self.rollout.roll(&place.latent, place.before(), block, 1, 1).to_vec();
         place.then(block, latent)
+    }
+
+    /// Plans from `place` to look at before the search.
+    fn propose(&mut self, place: &Place, rng: &mut Rng) -> Vec<Vec<f32>> {
+        let Some(memory) = self.memory else { return Vec::new() };
+        let blocks = self.searching.blocks();
+        let goal = self.goal.clone();
+        let mut plans =
+            memory.recall(&place.latent, goal.as_deref(), blocks, self.proposals.recalled);
+        // Without a goal there is nothing to head for.
+        let Some(goal) = goal else { return plans };
+        for index in 0..self.proposals.prior {
+            let mut plan = Vec::new();
+            let mut at = place.clone();
+            for _ in 0..blocks {
+                let mut block = memory.prior.act(&at.latent, &goal);
+                if index > 0 {
+                    block.iter_mut().for_each(|value| {
+                        *value = (*value + PRIOR_STD * rng.normal()).clamp(-1.0, 1.0);
+                    });
+                }
+                plan.extend_from_slice(&block);
+                at = self.foresee(at, &block);
+            }
+            plans.push(plan);
+        }
+        plans
     }
 
     /// Moves the history on by blocks executed from `place`, of which only the start was seen.
@@ -158,6 +205,7 @@ impl Thinking for LatentThinker<'_> {
         let blocks = during.chunks_exact(self.rollout.block_dim());
         let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
         let a = self.model.spec().actions.len();
+        let proposals = self.propose(&place, rng);
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
@@ -166,7 +214,7 @@ impl Thinking for LatentThinker<'_> {
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };
-        let mut trace = self.searching.plan(&mut objective, &[], started, rng);
+        let mut trace = self.searching.plan(&mut objective, &proposals, started, rng);
         trace.latents = objective.imagine(&trace.best);
         let next = until_next_look(during, &trace, self.steps());
         self.remember(here, &next);

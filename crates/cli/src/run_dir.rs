@@ -75,6 +75,11 @@ impl RunDir {
         self.0.join("probe.json")
     }
 
+    /// The latents of the dataset, from which a planner takes proposals.
+    pub fn memory(&self) -> PathBuf {
+        self.0.join("memory.safetensors")
+    }
+
     /// Results by protocol.
     pub fn eval(&self) -> PathBuf {
         self.0.join("eval")

@@ -103,7 +103,7 @@ fn point_last(folder: &Path, step: u64) -> Result<(), ModelError> {
     sync_folder(folder)
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let mut file = File::create(path).map_err(io(path))?;
     file.write_all(bytes).map_err(io(path))?;
     file.sync_all().map_err(io(path))
@@ -119,7 +119,7 @@ fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, ModelError> {
     })
 }
 
-fn serialize(arrays: &[NamedArray]) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn serialize(arrays: &[NamedArray]) -> Result<Vec<u8>, ModelError> {
     let bytes: Vec<Vec<u8>> = arrays
         .iter()
         .map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect())
@@ -149,21 +149,33 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ModelError>
 }
 
 /// The array called `name`, refused unless its shape is as wanted and its values are finite.
-fn fetch(
+pub(crate) fn fetch(
     path: &Path,
     tensors: &SafeTensors<'_>,
     name: &str,
     shape: &[usize],
 ) -> Result<Vec<f32>, ModelError> {
+    let (values, found) = fetch_any(path, tensors, name)?;
+    match found == shape {
+        true => Ok(values),
+        false => Err(bad(path, format!("`{name}` is {found:?}, wanted {shape:?}"))),
+    }
+}
+
+/// The array called `name` with its shape, refused unless its values are finite.
+pub(crate) fn fetch_any(
+    path: &Path,
+    tensors: &SafeTensors<'_>,
+    name: &str,
+) -> Result<(Vec<f32>, Vec<usize>), ModelError> {
     let view = tensors.tensor(name).map_err(|_| bad(path, format!("it lacks `{name}`")))?;
-    if view.dtype() != Dtype::F32 || view.shape() != shape {
-        let found = format!("{:?} {:?}", view.dtype(), view.shape());
-        return Err(bad(path, format!("`{name}` is {found}, wanted F32 {shape:?}")));
+    if view.dtype() != Dtype::F32 {
+        return Err(bad(path, format!("`{name}` is {:?}, wanted F32", view.dtype())));
     }
     let values: Vec<f32> =
         view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
+        true => Ok((values, view.shape().to_vec())),
         false => Err(bad(path, format!("`{name}` holds values that are not finite"))),
     }
 }

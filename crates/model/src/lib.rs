@@ -12,9 +12,11 @@ mod encoder;
 mod error;
 mod layers;
 mod loss;
+mod memory;
 mod ops;
 mod optimizer;
 mod predictor;
+mod prior;
 mod probe;
 mod rollout;
 mod trainer;
@@ -26,6 +28,8 @@ pub use config::{
     PredictorConfig, RewardConfig, Schedule, TrainConfig,
 };
 pub use error::ModelError;
+pub use memory::Memory;
+pub use prior::Prior;
 pub use probe::LinearProbe;
 pub use rollout::LatentRollout;
 pub use trainer::{StepMetrics, Trainer, Validation};

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{Dataset, Selection};
 use housecat_model::{
-    LinearProbe, ModelInput, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
+    LinearProbe, Memory, ModelInput, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
     save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
@@ -219,6 +219,9 @@ pub fn train(
     progress.finish();
     if !run.probe().is_file() {
         fit_probe(trainer.model(), &experience, run)?;
+    }
+    if !run.memory().is_file() {
+        Memory::new(trainer.model(), &experience, seed)?.save(&run.memory())?;
     }
     Ok(Trained {
         steps: trainer.steps_done(),

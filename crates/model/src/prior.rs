@@ -1,0 +1,161 @@
+//! A policy learned from experience by hindsight: which block was executed on the way from one latent to another
+//! (goal-conditioned inverse dynamics; Mode-1 behaviour in LeCun 2022, "A path towards autonomous machine
+//! intelligence"). It proposes; the planner decides.
+
+use crate::checkpoint::fetch;
+use crate::layers::{Builder, Linear, values};
+use crate::ops::{Activation, Layout2, matmul, silu_in_place};
+use crate::optimizer::AdamW;
+use crate::world_model::NamedArray;
+use crate::ModelError;
+use candle_core::{Device, Tensor};
+use housecat_core::Seed;
+use safetensors::SafeTensors;
+use std::ops::Range;
+use std::path::Path;
+
+/// `[now, goal] -> 256 -> 256 -> block`, in packed weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prior {
+    sizes: [usize; 4],
+    /// Weights `[in, out]` and biases of the layers.
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+}
+
+const HIDDEN: usize = 256;
+const STEPS: u64 = 1500;
+const BATCH: usize = 256;
+const RATE: f32 = 1e-3;
+/// Blocks from now to the goal, at most.
+const REACH: usize = 8;
+
+impl Prior {
+    /// Learns from latents `[N, D]` and blocks `[N, block]`, in the rows of each episode.
+    pub(crate) fn train(
+        latents: &[f32],
+        blocks: &[f32],
+        episodes: &[Range<usize>],
+        [d, block]: [usize; 2],
+        seed: Seed,
+    ) -> Result<Self, ModelError> {
+        let long: Vec<&Range<usize>> = episodes.iter().filter(|rows| rows.len() > 1).collect();
+        if long.is_empty() {
+            return Err(ModelError::Data("no episode holds a whole action block".into()));
+        }
+        let seed = seed.child("prior", 0);
+        let sizes = [2 * d, HIDDEN, HIDDEN, block];
+        let mut builder = Builder::new(seed.child("weights", 0));
+        let mut network = Vec::new();
+        for (index, pair) in sizes.windows(2).enumerate() {
+            let activation = if index < 2 { Activation::Silu } else { Activation::None };
+            let name = format!("prior.{index}");
+            network.push(Linear::new(&mut builder, &name, [pair[0], pair[1]], 1.0, activation)?);
+        }
+        let mut optimizer = AdamW::new(&builder.variables);
+        let mut rng = seed.child("batches", 0).rng();
+        for step in 1..=STEPS {
+            let (mut input, mut target) = (Vec::new(), Vec::new());
+            for _ in 0..BATCH {
+                let rows = long[rng.index(long.len())];
+                let now = rows.start + rng.index(rows.len() - 1);
+                let then = (now + 1 + rng.index(REACH)).min(rows.end - 1);
+                input.extend_from_slice(&latents[now * d..(now + 1) * d]);
+                input.extend_from_slice(&latents[then * d..(then + 1) * d]);
+                target.extend_from_slice(&blocks[now * block..(now + 1) * block]);
+            }
+            let mut x = Tensor::from_vec(input, (BATCH, 2 * d), &Device::Cpu)?;
+            for layer in &network {
+                x = layer.forward(&x)?;
+            }
+            let target = Tensor::from_vec(target, (BATCH, block), &Device::Cpu)?;
+            let grads = (x - target)?.sqr()?.mean_all()?.backward()?;
+            let of = |(_, var): &(String, candle_core::Var)| match grads.get(var) {
+                Some(grad) => values(grad),
+                None => Ok(vec![0.0; var.elem_count()]),
+            };
+            let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            let progress = step as f32 / STEPS as f32;
+            let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
+            optimizer.step(&builder.variables, &grads, step, rate, 1e-4)?;
+        }
+        let weights = builder.variables.iter().map(|(_, var)| values(var.as_tensor()));
+        let weights = weights.collect::<Result<Vec<_>, _>>()?;
+        let layers = weights.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+        Ok(Self { sizes, layers: layers.collect() })
+    }
+
+    /// The block `[block]` that mostly led from `now` towards `goal`, `[D]` each.
+    pub fn act(&self, now: &[f32], goal: &[f32]) -> Vec<f32> {
+        let mut x = [now, goal].concat();
+        for (index, ((weight, bias), size)) in
+            self.layers.iter().zip(self.sizes.windows(2)).enumerate()
+        {
+            let mut y = bias.clone();
+            let shape = [1, size[0], size[1]];
+            matmul(shape, (&x, Layout2::Normal), (weight, Layout2::Normal), &mut y, true);
+            if index + 1 < self.layers.len() {
+                silu_in_place(&mut y);
+            }
+            x = y;
+        }
+        x.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
+        x
+    }
+
+    pub(crate) fn arrays(&self) -> Vec<NamedArray> {
+        let mut arrays = Vec::new();
+        for (index, ((weight, bias), size)) in
+            self.layers.iter().zip(self.sizes.windows(2)).enumerate()
+        {
+            let named = |what: &str, shape: Vec<usize>, values: &Vec<f32>| NamedArray {
+                name: format!("prior.{index}.{what}"),
+                shape,
+                values: values.clone(),
+            };
+            arrays.push(named("weight", size.to_vec(), weight));
+            arrays.push(named("bias", vec![size[1]], bias));
+        }
+        arrays
+    }
+
+    pub(crate) fn load(
+        path: &Path,
+        tensors: &SafeTensors<'_>,
+        [d, block]: [usize; 2],
+    ) -> Result<Self, ModelError> {
+        let sizes = [2 * d, HIDDEN, HIDDEN, block];
+        let layer = |(index, size): (usize, &[usize])| {
+            let weight = fetch(path, tensors, &format!("prior.{index}.weight"), size)?;
+            Ok((weight, fetch(path, tensors, &format!("prior.{index}.bias"), &size[1..])?))
+        };
+        let layers = sizes.windows(2).enumerate().map(layer).collect::<Result<_, ModelError>>()?;
+        Ok(Self { sizes, layers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a world that adds its block to its latent, from the episodes of a walk towards their own ends.
+    #[test]
+    fn it_learns_what_leads_from_here_to_there() {
+        let mut rng = Seed::new(8).rng();
+        let (mut latents, mut blocks, mut episodes) = (Vec::new(), Vec::new(), Vec::new());
+        for episode in 0..60 {
+            let direction = [rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3)];
+            let mut z = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
+            for _ in 0..9 {
+                latents.extend(z);
+                blocks.extend(direction);
+                z = [z[0] + direction[0], z[1] + direction[1]];
+            }
+            episodes.push(episode * 9..episode * 9 + 9);
+        }
+        let train = || Prior::train(&latents, &blocks, &episodes, [2, 2], Seed::new(1)).unwrap();
+        let prior = train();
+        assert_eq!(prior, train(), "the same seed, other weights");
+        let block = prior.act(&[0.0, 0.0], &[0.8, -0.8]);
+        assert!(block[0] > 0.08 && block[1] < -0.08, "{block:?}");
+    }
+}
