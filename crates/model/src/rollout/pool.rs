@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 struct Job<N: Network> {
     members: Arc<Vec<N>>,
     chunk: Chunk<N>,
-    task: Task,
+    task: Task<N>,
 }
 
 type Outcome<N> = Result<Chunk<N>, Box<dyn Any + Send>>;
@@ -57,7 +57,7 @@ impl<N: Network> Pool<N> {
     }
 
     /// Works off all chunks, on the calling thread too. They come back in any order.
-    pub(super) fn run(&self, members: &Arc<Vec<N>>, chunks: &mut Vec<Chunk<N>>, task: Task) {
+    pub(super) fn run(&self, members: &Arc<Vec<N>>, chunks: &mut Vec<Chunk<N>>, task: Task<N>) {
         let count = chunks.len();
         {
             let mut queue = self.shared.queue();
@@ -70,7 +70,7 @@ impl<N: Network> Pool<N> {
         loop {
             let job = self.shared.queue().jobs.pop_front();
             let Some(mut job) = job else { break };
-            job.chunk.run(&job.members, job.task);
+            (job.task)(&mut job.chunk, &job.members);
             chunks.push(job.chunk);
         }
         while chunks.len() < count {
@@ -110,7 +110,7 @@ fn work<N: Network>(shared: &Shared<N>, done: &Sender<Outcome<N>>) {
             }
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            job.chunk.run(&job.members, job.task);
+            (job.task)(&mut job.chunk, &job.members);
             job.chunk
         }));
         if done.send(outcome).is_err() {
