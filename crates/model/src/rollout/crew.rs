@@ -174,7 +174,7 @@ impl<N: Network> Crew<N> {
                 // Without threads to be had, the calling one does it all: slower, with the same bits.
                 self.pool = Pool::new(self.threads - 1).ok();
             }
-            if let Some(pool) = &self.pool {
+            if let Some(pool) = &mut self.pool {
                 pool.run(&self.members, &mut self.chunks, task);
                 return;
             }

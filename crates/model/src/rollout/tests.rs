@@ -289,3 +289,9 @@ fn spread_is_the_variance_of_the_members() {
         }
     }
 }
+
+#[test]
+fn a_rollout_may_move_to_another_thread_and_be_looked_at_from_several() {
+    fn both<T: Send + Sync>() {}
+    both::<LatentRollout>();
+}
