@@ -222,6 +222,17 @@ impl WorldModel {
         LatentRollout::new(self)
     }
 
+    /// A copy that later training steps do not change.
+    pub(crate) fn frozen(&self) -> Result<Self, ModelError> {
+        let arrays = self.arrays()?;
+        let mut copy = Self::new(self.spec.clone(), Seed::new(0))?;
+        copy.load(&|name, _| match arrays.iter().find(|array| array.name == name) {
+            Some(array) => Ok(array.values.clone()),
+            None => Err(ModelError::Data(format!("the model has no array `{name}`"))),
+        })?;
+        Ok(copy)
+    }
+
     /// The values of a variable by name, for packing.
     pub(crate) fn variable(&self, name: &str) -> Result<Vec<f32>, ModelError> {
         match self.variables.iter().find(|(own, _)| own == name) {

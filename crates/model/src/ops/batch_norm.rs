@@ -1,7 +1,7 @@
 //! Batch normalisation over rows (Ioffe & Szegedy 2015), with an optional ReLU after it.
 
 use super::{Values, argument, simd};
-use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use std::sync::{Arc, Mutex};
 
 const EPSILON: f64 = 1e-5;
@@ -37,7 +37,7 @@ pub(crate) fn batch_norm(
     Ok((y, stats))
 }
 
-/// The same map with given statistics, without a gradient.
+/// The same map with given statistics; a gradient by x alone, for planners that follow one.
 pub(crate) fn normalise(
     x: &Tensor,
     gamma: &Tensor,
@@ -45,12 +45,41 @@ pub(crate) fn normalise(
     stats: &BatchStats,
     relu: bool,
 ) -> Result<Tensor> {
-    let x = x.contiguous()?;
     let (scale, shift) = affine(&Values::of(gamma)?, &Values::of(beta)?, stats);
-    let values = Values::of(&x)?;
-    let mut out = vec![0.0; values.len()];
-    apply(&values, &scale, &shift, relu, &mut out);
-    Tensor::from_vec(out, x.dims(), &Device::Cpu)
+    x.contiguous()?.apply_op1(Normalise { scale, shift, relu })
+}
+
+struct Normalise {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    relu: bool,
+}
+
+impl CustomOp1 for Normalise {
+    fn name(&self) -> &'static str {
+        "normalise"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = argument(x, layout)?;
+        let mut out = vec![0.0; x.len()];
+        apply(x, &self.scale, &self.shift, self.relu, &mut out);
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        let mut grad = Values::of(&grad)?.to_vec();
+        let values = Values::of(y)?;
+        let columns = self.scale.len();
+        for (grad, y) in grad.chunks_exact_mut(columns).zip(values.chunks_exact(columns)) {
+            for i in 0..columns {
+                let open = !self.relu || y[i] > 0.0;
+                grad[i] = if open { grad[i] * self.scale[i] } else { 0.0 };
+            }
+        }
+        Ok(Some(Tensor::from_vec(grad, y.dims(), &Device::Cpu)?))
+    }
 }
 
 fn affine(gamma: &[f32], beta: &[f32], stats: &BatchStats) -> (Vec<f32>, Vec<f32>) {
@@ -270,6 +299,19 @@ mod tests {
         for relu in [false, true] {
             check::gradients(&[&x, &gamma, &beta], 3e-3, 2e-2, &|| {
                 (batch_norm(&x, &gamma, &beta, relu)?.0 * target.as_tensor())?.sum_all()
+            });
+        }
+    }
+
+    #[test]
+    fn given_statistics_let_gradients_through() {
+        let x = check::normal("x", &[9, 3]);
+        let (gamma, beta) = (check::normal("gamma", &[3]), check::normal("beta", &[3]));
+        let stats = BatchStats { mean: vec![0.1, -0.2, 0.3], var: vec![0.5, 1.0, 2.0] };
+        let target = check::normal("target", &[9, 3]);
+        for relu in [false, true] {
+            check::gradients(&[&x], 1e-3, 1e-2, &|| {
+                (normalise(&x, &gamma, &beta, &stats, relu)? * target.as_tensor())?.sum_all()
             });
         }
     }

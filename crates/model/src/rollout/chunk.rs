@@ -10,9 +10,6 @@ pub(super) trait Network: Sized + Send + Sync + 'static {
     /// Buffers of a chunk.
     type Work: Default + Send;
 
-    /// Whether there is a way back for gradients.
-    const GRADIENTS: bool;
-
     /// Computes what all samples share; `past` is what came before the start.
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Self::Prepared;
 
@@ -37,7 +34,10 @@ pub(super) trait Network: Sized + Send + Sync + 'static {
         work: &mut Self::Work,
         rewards: &mut Vec<f32>,
     );
+}
 
+/// A network with a reverse of its own.
+pub(super) trait Reverse: Network {
     /// Adds what the gradient by the latents after step t, `arrived` `[s, D]`, is by those before it (`earlier`
     /// `[t + 1, s, D]`, the start's first, which nobody reads) and by the actions. Of a roll that was kept.
     fn step_back(
@@ -81,15 +81,7 @@ pub(super) struct Plans<'a, N: Network> {
 }
 
 /// What to do with a chunk.
-#[derive(Clone, Copy)]
-pub(super) enum Task {
-    /// Roll it; keep what the gradient needs if told so.
-    Roll { keep: bool },
-    /// Predict its rewards.
-    Reward,
-    /// Pull the cost's gradients back to the actions.
-    Gradients,
-}
+pub(super) type Task<N> = fn(&mut Chunk<N>, &[N]);
 
 /// Samples `first..first + samples` of a rollout.
 pub(super) struct Chunk<N: Network> {
@@ -112,8 +104,8 @@ pub(super) struct Chunk<N: Network> {
     pub by_actions: Vec<f32>,
     /// Of each member.
     pub prepared: Arc<Vec<N::Prepared>>,
-    /// Whether the last roll kept what the gradient needs.
-    keep: bool,
+    /// Whether to keep what the gradient needs.
+    pub keep: bool,
     /// Each member's own buffers.
     work: Vec<N::Work>,
     /// Each member's next latents, `[N, s, D]`, or its share of their gradient, `[s, D]`.
@@ -145,23 +137,9 @@ impl<N: Network> Default for Chunk<N> {
 }
 
 impl<N: Network> Chunk<N> {
-    pub(super) fn run(&mut self, members: &[N], task: Task) {
-        self.work.resize_with(members.len(), N::Work::default);
-        match task {
-            Task::Roll { keep } => {
-                self.keep = keep;
-                self.roll(members);
-            }
-            Task::Reward => {
-                self.rewards.clear();
-                self.reward(members);
-            }
-            Task::Gradients => self.gradients(members),
-        }
-    }
-
     /// Every member predicts from the same latents, the mean of all at the step before.
-    fn roll(&mut self, members: &[N]) {
+    pub(super) fn roll(&mut self, members: &[N]) {
+        self.work.resize_with(members.len(), N::Work::default);
         let Self { samples, horizon, actions, prepared, keep, .. } = self;
         let (samples, horizon, keep) = (*samples, *horizon, *keep);
         let plans = |prepared| Plans { samples, horizon, actions, prepared, keep };
@@ -192,7 +170,8 @@ impl<N: Network> Chunk<N> {
     }
 
     /// The first member's encoder is the one that the reward head was trained with.
-    fn reward(&mut self, members: &[N]) {
+    pub(super) fn reward(&mut self, members: &[N]) {
+        self.rewards.clear();
         let Self { samples, horizon, actions, prepared, keep, .. } = self;
         let (samples, horizon, keep) = (*samples, *horizon, *keep);
         if let ([member, ..], [prepared, ..], [work, ..], true) =
@@ -202,13 +181,15 @@ impl<N: Network> Chunk<N> {
             member.reward(&plans, &self.latents, work, &mut self.rewards);
         }
     }
+}
 
-    fn gradients(&mut self, members: &[N]) {
+impl<N: Reverse> Chunk<N> {
+    /// Pulls the cost's gradients back to the actions.
+    pub(super) fn gradients(&mut self, members: &[N]) {
         self.by_actions.clear();
         self.by_actions.resize(self.actions.len(), 0.0);
         if !self.by_rewards.is_empty() {
             // What the head keeps is computed again: whether rewards were asked for before does not matter.
-            self.rewards.clear();
             self.reward(members);
         }
         let Self { samples, horizon, actions, prepared, keep, by_actions, .. } = self;

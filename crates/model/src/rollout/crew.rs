@@ -1,6 +1,6 @@
 //! A crew: a packed network, the chunks its samples are cut into, and the threads that roll them.
 
-use super::chunk::{Chunk, Network, Past, Task};
+use super::chunk::{Chunk, Network, Past, Reverse, Task};
 use super::pool::Pool;
 use std::sync::Arc;
 
@@ -96,8 +96,9 @@ impl<N: Network> Crew<N> {
         let prepared = self.prepare(&start[..d], past);
         for chunk in &mut self.chunks {
             chunk.prepared = Arc::clone(&prepared);
+            chunk.keep = keep;
         }
-        self.run(Task::Roll { keep });
+        self.run(Chunk::roll);
         self.latents.resize(horizon * samples * d, 0.0);
         for chunk in &self.chunks {
             place(
@@ -113,7 +114,7 @@ impl<N: Network> Crew<N> {
     /// Rewards `[H, S]` along the last roll.
     pub(super) fn rewards(&mut self) -> Vec<f32> {
         let Rolled { samples, horizon, .. } = self.rolled;
-        self.run(Task::Reward);
+        self.run(Chunk::reward);
         let mut rewards = vec![0.0; horizon * samples];
         for chunk in &self.chunks {
             place(&chunk.rewards, [chunk.first, chunk.samples], samples, &mut rewards);
@@ -134,31 +135,6 @@ impl<N: Network> Crew<N> {
         Some(spread)
     }
 
-    /// The gradient by the actions `[S, H, block]`, from those by latents `[H, S, D]` and rewards `[H, S]`.
-    pub(super) fn gradients(
-        &mut self,
-        [d, block]: [usize; 2],
-        by_latents: &[f32],
-        by_rewards: Option<&[f32]>,
-    ) -> &[f32] {
-        let Rolled { samples, horizon, .. } = self.rolled;
-        for chunk in &mut self.chunks {
-            let (first, count) = (chunk.first, chunk.samples);
-            pick(by_latents, [first * d, count * d], samples * d, &mut chunk.by_latents);
-            chunk.by_rewards.clear();
-            if let Some(by_rewards) = by_rewards {
-                pick(by_rewards, [first, count], samples, &mut chunk.by_rewards);
-            }
-        }
-        self.run(Task::Gradients);
-        self.by_actions.resize(samples * horizon * block, 0.0);
-        for chunk in &self.chunks {
-            let at = chunk.first * horizon * block;
-            self.by_actions[at..at + chunk.by_actions.len()].copy_from_slice(&chunk.by_actions);
-        }
-        &self.by_actions
-    }
-
     fn prepare(&mut self, start: &[f32], past: Past<'_>) -> Arc<Vec<N::Prepared>> {
         let key = [start, past.latents, past.blocks].concat();
         let same = |old: &[f32]| {
@@ -173,10 +149,6 @@ impl<N: Network> Crew<N> {
                 prepared
             }
         }
-    }
-
-    pub(super) fn has_gradients(&self) -> bool {
-        N::GRADIENTS
     }
 
     /// Cuts the samples into even chunks, as many for each thread. The bits do not depend on the cut:
@@ -196,20 +168,47 @@ impl<N: Network> Crew<N> {
         }
     }
 
-    fn run(&mut self, task: Task) {
+    fn run(&mut self, task: Task<N>) {
         if self.threads > 1 && self.chunks.len() > 1 {
             if self.pool.is_none() {
                 // Without threads to be had, the calling one does it all: slower, with the same bits.
                 self.pool = Pool::new(self.threads - 1).ok();
             }
-            if let Some(pool) = &self.pool {
+            if let Some(pool) = &mut self.pool {
                 pool.run(&self.members, &mut self.chunks, task);
                 return;
             }
         }
         for chunk in &mut self.chunks {
-            chunk.run(&self.members, task);
+            task(chunk, &self.members);
         }
+    }
+}
+
+impl<N: Reverse> Crew<N> {
+    /// The gradient by the actions `[S, H, block]`, from those by latents `[H, S, D]` and rewards `[H, S]`.
+    pub(super) fn gradients(
+        &mut self,
+        [d, block]: [usize; 2],
+        by_latents: &[f32],
+        by_rewards: Option<&[f32]>,
+    ) -> &[f32] {
+        let Rolled { samples, horizon, .. } = self.rolled;
+        for chunk in &mut self.chunks {
+            let (first, count) = (chunk.first, chunk.samples);
+            pick(by_latents, [first * d, count * d], samples * d, &mut chunk.by_latents);
+            chunk.by_rewards.clear();
+            if let Some(by_rewards) = by_rewards {
+                pick(by_rewards, [first, count], samples, &mut chunk.by_rewards);
+            }
+        }
+        self.run(Chunk::gradients);
+        self.by_actions.resize(samples * horizon * block, 0.0);
+        for chunk in &self.chunks {
+            let at = chunk.first * horizon * block;
+            self.by_actions[at..at + chunk.by_actions.len()].copy_from_slice(&chunk.by_actions);
+        }
+        &self.by_actions
     }
 }
 
@@ -223,7 +222,7 @@ fn place(part: &[f32], [at, width]: [usize; 2], row: usize, whole: &mut [f32]) {
 }
 
 /// The reverse of [`place`].
-fn pick(whole: &[f32], [at, width]: [usize; 2], row: usize, part: &mut Vec<f32>) {
+pub(super) fn pick(whole: &[f32], [at, width]: [usize; 2], row: usize, part: &mut Vec<f32>) {
     part.clear();
     if width > 0 {
         for whole in whole.chunks_exact(row) {

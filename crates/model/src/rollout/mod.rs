@@ -5,6 +5,7 @@
 mod affine;
 mod chunk;
 mod crew;
+mod detour;
 mod pool;
 mod reference;
 mod residual;
@@ -20,6 +21,7 @@ use crate::predictor::transformer::Sizes;
 use crate::{ModelError, WorldModel};
 use chunk::Past;
 use crew::{Crew, Rolled};
+use detour::Detour;
 use residual::Residual;
 use transformer::Transformer;
 
@@ -37,7 +39,7 @@ pub struct LatentRollout {
 #[derive(Clone)]
 enum Engine {
     Residual(Crew<Residual>),
-    Transformer(Crew<Transformer>),
+    Transformer(Crew<Transformer>, Box<Detour>),
 }
 
 /// Does the same for whichever crew it is.
@@ -45,7 +47,7 @@ macro_rules! with_crew {
     ($engine:expr, $crew:ident => $body:expr) => {
         match $engine {
             Engine::Residual($crew) => $body,
-            Engine::Transformer($crew) => $body,
+            Engine::Transformer($crew, _) => $body,
         }
     };
 }
@@ -64,7 +66,8 @@ impl LatentRollout {
                 let sizes =
                     Sizes { latent_dim, block_dim, depth, heads, head_dim, mlp, history, dropout };
                 let pack = |name: String| Transformer::new(model, sizes, &name);
-                Engine::Transformer(Crew::new(names.map(pack).collect::<Result<_, _>>()?))
+                let crew = Crew::new(names.map(pack).collect::<Result<_, _>>()?);
+                Engine::Transformer(crew, Box::new(Detour::new(model)?))
             }
         };
         Ok(Self {
@@ -133,6 +136,10 @@ impl LatentRollout {
         samples: usize,
         horizon: usize,
     ) -> &[f32] {
+        if let Engine::Transformer(_, detour) = &mut self.engine {
+            let plans = &actions[..samples * horizon * self.block];
+            detour.keep(&start[..self.latent], before, plans);
+        }
         self.run(start, before, actions, Rolled { samples, horizon, keep: true })
     }
 
@@ -150,21 +157,33 @@ impl LatentRollout {
 
     /// The gradient of a cost by the actions, `[S, H, block]`, of the plans last rolled by
     /// [`LatentRollout::roll_with_grads`]: from the cost's gradient by the latents, `[H, S, D]`, and, with
-    /// a reward head, by the rewards, `[H, S]`. Reverse mode, written by hand on the packed weights.
-    /// `None` if the last roll was another one, there is no reward head to take `by_rewards`, or the predictor
-    /// is a transformer, whose reverse is not written.
+    /// a reward head, by the rewards, `[H, S]`.
+    ///
+    /// The residual predictor's reverse is written by hand on the packed weights and costs as much as the
+    /// roll; a transformer is repeated along the training path, on one thread and many times slower: pull back
+    /// few plans. `None` if the last roll was another one, or there is no reward head to take `by_rewards`.
+    ///
+    /// # Errors
+    /// If a tensor operation of the training path fails.
     ///
     /// # Panics
     /// If a slice is shorter than its shape says.
-    pub fn gradients(&mut self, by_latents: &[f32], by_rewards: Option<&[f32]>) -> Option<&[f32]> {
-        if by_rewards.is_some() && !self.has_reward {
-            return None;
+    pub fn gradients(
+        &mut self,
+        by_latents: &[f32],
+        by_rewards: Option<&[f32]>,
+    ) -> Result<Option<&[f32]>, ModelError> {
+        let rolled = with_crew!(&self.engine, crew => crew.rolled);
+        if !rolled.keep || (by_rewards.is_some() && !self.has_reward) {
+            return Ok(None);
         }
         let sizes = [self.latent, self.block];
-        with_crew!(&mut self.engine, crew => match crew.rolled.keep && crew.has_gradients() {
-            true => Some(crew.gradients(sizes, by_latents, by_rewards)),
-            false => None,
-        })
+        Ok(Some(match &mut self.engine {
+            Engine::Residual(crew) => crew.gradients(sizes, by_latents, by_rewards),
+            Engine::Transformer(_, detour) => {
+                detour.gradients(sizes, rolled, by_latents, by_rewards)?
+            }
+        }))
     }
 
     /// How far an ensemble disagrees along the plans last rolled, `[H, S]`: at each step the members' variance

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 struct Job<N: Network> {
     members: Arc<Vec<N>>,
     chunk: Chunk<N>,
-    task: Task,
+    task: Task<N>,
 }
 
 type Outcome<N> = Result<Chunk<N>, Box<dyn Any + Send>>;
@@ -37,7 +37,8 @@ impl<N: Network> Shared<N> {
 /// Threads that work off chunks beside the calling one.
 pub(super) struct Pool<N: Network> {
     shared: Arc<Shared<N>>,
-    done: Receiver<Outcome<N>>,
+    /// Locked by nobody: it makes a rollout that is only looked at one to share.
+    done: Mutex<Receiver<Outcome<N>>>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -47,7 +48,7 @@ impl<N: Network> Pool<N> {
         let queue = Mutex::new(Queue { jobs: VecDeque::new(), closed: false });
         let shared = Arc::new(Shared { queue, work: Condvar::new() });
         let (sender, done) = channel();
-        let mut pool = Self { shared, done, workers: Vec::new() };
+        let mut pool = Self { shared, done: Mutex::new(done), workers: Vec::new() };
         for index in 0..workers {
             let (shared, sender) = (Arc::clone(&pool.shared), sender.clone());
             let builder = std::thread::Builder::new().name(format!("rollout-{index}"));
@@ -57,7 +58,7 @@ impl<N: Network> Pool<N> {
     }
 
     /// Works off all chunks, on the calling thread too. They come back in any order.
-    pub(super) fn run(&self, members: &Arc<Vec<N>>, chunks: &mut Vec<Chunk<N>>, task: Task) {
+    pub(super) fn run(&mut self, members: &Arc<Vec<N>>, chunks: &mut Vec<Chunk<N>>, task: Task<N>) {
         let count = chunks.len();
         {
             let mut queue = self.shared.queue();
@@ -70,11 +71,12 @@ impl<N: Network> Pool<N> {
         loop {
             let job = self.shared.queue().jobs.pop_front();
             let Some(mut job) = job else { break };
-            job.chunk.run(&job.members, job.task);
+            (job.task)(&mut job.chunk, &job.members);
             chunks.push(job.chunk);
         }
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
         while chunks.len() < count {
-            match self.done.recv() {
+            match done.recv() {
                 Ok(Ok(chunk)) => chunks.push(chunk),
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 // Workers end only when the pool is dropped.
@@ -110,7 +112,7 @@ fn work<N: Network>(shared: &Shared<N>, done: &Sender<Outcome<N>>) {
             }
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            job.chunk.run(&job.members, job.task);
+            (job.task)(&mut job.chunk, &job.members);
             job.chunk
         }));
         if done.send(outcome).is_err() {

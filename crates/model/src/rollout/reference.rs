@@ -3,7 +3,7 @@
 use crate::layers::{Pass, values};
 use crate::predictor::{Predictor, mean_step};
 use crate::{ModelError, WorldModel};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, Var};
 
 impl WorldModel {
     /// What [`crate::LatentRollout`] computes, along the training path: latents `[H, S, D]` and rewards
@@ -27,7 +27,35 @@ impl WorldModel {
         Ok((flat(&path)?.concat(), flat(&rewards)?.concat()))
     }
 
-    /// The same with a graph behind it: from actions `[S, H * block]`, the latent `[S, D]` and the
+    /// The gradient by actions `[S, H * block]` of what `by_latents` `[H, S, D]` and `by_rewards` `[H, S]` weigh
+    /// the outcome by, along the training path.
+    pub(crate) fn pull_back(
+        &self,
+        start: &[f32],
+        before: Option<(&[f32], &[f32])>,
+        actions: Tensor,
+        by_latents: &[f32],
+        by_rewards: Option<&[f32]>,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
+        let actions = Var::from_tensor(&actions)?;
+        let horizon = actions.dim(1)? / self.spec().block_dim();
+        let (path, rewards) = self.roll_graph(start, before, &actions, horizon)?;
+        let weigh = |steps: &[Tensor], weights: &[f32]| {
+            let outcome = Tensor::cat(steps, 0)?.flatten_all()?;
+            let weights = &weights[..outcome.elem_count()];
+            (outcome * Tensor::from_slice(weights, weights.len(), &Device::Cpu)?)?.sum_all()
+        };
+        let mut cost = weigh(&path, by_latents)?;
+        if let Some(by_rewards) = by_rewards {
+            cost = (cost + weigh(&rewards, by_rewards)?)?;
+        }
+        match cost.backward()?.get(actions.as_tensor()) {
+            Some(grad) => values(grad),
+            None => Ok(vec![0.0; actions.elem_count()]),
+        }
+    }
+
+    /// What [`WorldModel::roll_reference`] gives, with a graph behind it: from actions `[S, H * block]`, the latent `[S, D]` and the
     /// reward `[S, 1]` of each step.
     pub(crate) fn roll_graph(
         &self,

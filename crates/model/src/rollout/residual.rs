@@ -1,6 +1,6 @@
 //! The residual predictor, packed: its rollout and the hand-written reverse of it.
 
-use super::chunk::{Network, Past, Plans};
+use super::chunk::{Network, Past, Plans, Reverse};
 use super::reward::Reward;
 use crate::ops::{
     Addend, Layout2, Packed, Source, matmul, padded, silu, silu_backward, silu_in_place, stride,
@@ -27,12 +27,12 @@ pub(super) struct Residual {
     third_bias: Vec<f32>,
     reward: Option<Reward>,
     /// The transposed weights, packed when a gradient is first asked for.
-    reverse: OnceLock<Reverse>,
+    reverse: OnceLock<Transposed>,
     /// Row-major weights to make them of.
     plain: [Vec<f32>; 3],
 }
 
-struct Reverse {
+struct Transposed {
     first: Packed,
     second: Packed,
     third: Packed,
@@ -125,10 +125,10 @@ impl Residual {
         })
     }
 
-    fn reverse(&self) -> &Reverse {
+    fn reverse(&self) -> &Transposed {
         self.reverse.get_or_init(|| {
             let (d, block, hidden) = (self.latent, self.block, self.hidden);
-            Reverse {
+            Transposed {
                 first: Packed::transposed(&self.plain[0], hidden, 2 * (d + block)),
                 second: Packed::transposed(&self.plain[1], hidden, hidden),
                 third: Packed::transposed(&self.plain[2], d, hidden),
@@ -146,8 +146,6 @@ fn shared(values: &[f32], row: usize) -> Source<'_> {
 impl Network for Residual {
     type Prepared = Prepared;
     type Work = Work;
-
-    const GRADIENTS: bool = true;
 
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Prepared {
         let (d, block) = (self.latent, self.block);
@@ -264,7 +262,9 @@ impl Network for Residual {
             head.forward(samples, &sources, before, &mut work.hidden[0], rewards);
         }
     }
+}
 
+impl Reverse for Residual {
     fn step_back(
         &self,
         plans: &Plans<'_, Self>,

@@ -444,8 +444,6 @@ impl Network for Transformer {
     type Prepared = Prepared;
     type Work = Work;
 
-    const GRADIENTS: bool = false;
-
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Prepared {
         let Sizes { latent_dim: d, block_dim: block, history, .. } = self.sizes;
         let known = (past.latents.len() / d).min(past.blocks.len() / block);
@@ -520,29 +518,5 @@ impl Network for Transformer {
             let sources = [latent(t, 0), middle, latent(t + 1, 2 * d)];
             head.forward(n, &sources, None, &mut work.hidden, rewards);
         }
-    }
-
-    /// Never asked for: see [`Network::GRADIENTS`].
-    fn step_back(
-        &self,
-        _: &Plans<'_, Self>,
-        _: usize,
-        _: &[f32],
-        _: &mut [f32],
-        _: &mut [f32],
-        _: &mut Work,
-    ) {
-    }
-
-    /// Never asked for: see [`Network::GRADIENTS`].
-    fn reward_back(
-        &self,
-        _: &Plans<'_, Self>,
-        _: &[f32],
-        _: &[f32],
-        _: &mut [f32],
-        _: &mut [f32],
-        _: &mut Work,
-    ) {
     }
 }
