@@ -103,7 +103,8 @@ impl Objective for LatentObjective<'_> {
         let blocks = candidates.len_one() / self.rollout.block_dim();
         let by_rewards = vec![-self.shape.reward; blocks * candidates.samples];
         let by_rewards = self.rollout.has_reward().then_some(&*by_rewards);
-        let Some(grads) = self.rollout.gradients(&by_latents, by_rewards) else {
+        // A roll that kept nothing, or a predictor that cannot be led back, is probed.
+        let Ok(Some(grads)) = self.rollout.gradients(&by_latents, by_rewards) else {
             return finite_differences(self, candidates);
         };
         let mut grads = grads.to_vec();

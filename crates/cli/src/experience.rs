@@ -4,15 +4,15 @@ use crate::config::{CollectPolicy, MixShare, RunConfig};
 use anyhow::bail;
 use housecat_agent::{AgentError, Goal, MpcPolicy, Oracle, RandomPolicy, Search};
 use housecat_core::{Actor, Env, Observation, ResetOptions, Rng, Seed, State, TaskKind};
-use housecat_model::WorldModel;
+use housecat_model::{Memory, WorldModel};
 use housecat_sim::Sim;
 
 /// Who records the episodes.
 pub enum Collectors<'a> {
     /// Drawn per episode from shares.
     Mix(Vec<MixShare>),
-    /// A trained model's planner.
-    Model(&'a WorldModel),
+    /// A trained model's planner, with what it remembers.
+    Model(&'a WorldModel, Option<&'a Memory>),
 }
 
 /// Everything that beginning an episode needs.
@@ -67,7 +67,7 @@ impl<'a> Beginner<'a> {
         let mut rng = seed.child("actor", 0).rng();
         let action_dim = env.spaces().action.dim();
         let policy = match &self.collectors {
-            Collectors::Model(model) => {
+            Collectors::Model(model, memory) => {
                 let goal = self.draw_goal(env, seed, &reset)?;
                 env.reset(seed.child("reset", 0), &reset)?;
                 let aim = match &goal {
@@ -77,7 +77,7 @@ impl<'a> Beginner<'a> {
                     }
                     None => Goal::Reward,
                 };
-                return Ok((Box::new(MpcPolicy::new(model, &aim, &self.planner)?), rng));
+                return Ok((Box::new(MpcPolicy::new(model, *memory, &aim, &self.planner)?), rng));
             }
             Collectors::Mix(mix) => draw_share(mix, &mut rng),
         };

@@ -28,19 +28,14 @@ const STRIP_SIZE: usize = 128;
 /// If a file cannot be written or an episode cannot be repeated.
 pub fn show_run(
     session: &Session,
-    sim: &Sim,
-    config: &RunConfig,
-    model: &WorldModel,
-    run: &RunDir,
+    loaded: &eval::Loaded,
     reports: &[EvalReport],
     evaluation: &Evaluation,
 ) -> anyhow::Result<()> {
+    let eval::Loaded { run, sim, config, model, .. } = loaded;
     let chosen = choose(evaluation);
     let view = &spectator_view(sim, model);
-    let progress = &|_, _| ();
-    let stage =
-        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
-    let strips = stage.with_evaluator(|evaluator| {
+    let strips = Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
         let mut recorder = recorder(Sink::File(run.recording()), sim, view, run)?;
         let mut strips = Vec::new();
         for outcome in &chosen {
@@ -63,12 +58,9 @@ pub fn show_episodes(
     sink: Sink,
     episodes: usize,
 ) -> anyhow::Result<()> {
-    let eval::Loaded { run, sim, config, model } = loaded;
+    let eval::Loaded { run, sim, config, model, .. } = loaded;
     let view = &spectator_view(sim, model);
-    let progress = &|_, _| ();
-    let stage =
-        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
-    stage.with_evaluator(|evaluator| {
+    Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = config.eval.seeds.first().copied().unwrap_or(0);
         let pairs = housecat_agent::held_out_pairs(

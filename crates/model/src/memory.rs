@@ -71,8 +71,9 @@ impl Memory {
             let latent = &self.latents[row * self.latent_dim..(row + 1) * self.latent_dim];
             latent.iter().zip(to).map(|(a, b)| (a - b) * (a - b)).sum()
         };
-        let to_goal: Option<Vec<f32>> = goal
-            .map(|goal| (0..self.latents.len() / self.latent_dim).map(|row| apart(row, goal)).collect());
+        let to_goal: Option<Vec<f32>> = goal.map(|goal| {
+            (0..self.latents.len() / self.latent_dim).map(|row| apart(row, goal)).collect()
+        });
         let mut scored = Vec::new();
         for (index, episode) in self.episodes.iter().enumerate() {
             for row in episode.start..episode.end.saturating_sub(1) {
@@ -132,12 +133,18 @@ impl Memory {
     /// If the file is missing or damaged.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
         let bytes = std::fs::read(path).map_err(io(path))?;
-        let bad = |what: &str| ModelError::Data(format!("{}: {what}; delete it and run the training again", path.display()));
+        let bad = |what: &str| {
+            ModelError::Data(format!(
+                "{}: {what}; delete it and run the training again",
+                path.display()
+            ))
+        };
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&error.to_string()))?;
         let (latents, shape) = fetch_any(path, &tensors, "latents")?;
         let (blocks, blocks_shape) = fetch_any(path, &tensors, "blocks")?;
         let (ends, _) = fetch_any(path, &tensors, "episode_ends")?;
-        let (&[rows, latent_dim], &[block_rows, block_dim]) = (&shape[..], &blocks_shape[..]) else {
+        let (&[rows, latent_dim], &[block_rows, block_dim]) = (&shape[..], &blocks_shape[..])
+        else {
             return Err(bad("latents and blocks are not matrices"));
         };
         let mut start = 0;
@@ -176,7 +183,8 @@ mod tests {
             let mut z = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
             for step in 0..12 {
                 latents.extend(z);
-                let block = if step == 11 { [0.0; 2] } else { [(); 2].map(|()| rng.uniform(-0.5, 0.5)) };
+                let block =
+                    if step == 11 { [0.0; 2] } else { [(); 2].map(|()| rng.uniform(-0.5, 0.5)) };
                 blocks.extend(block);
                 z = [z[0] + block[0], z[1] + block[1]];
             }

@@ -2,12 +2,12 @@
 //! (goal-conditioned inverse dynamics; Mode-1 behaviour in LeCun 2022, "A path towards autonomous machine
 //! intelligence"). It proposes; the planner decides.
 
+use crate::ModelError;
 use crate::checkpoint::fetch;
 use crate::layers::{Builder, Linear, values};
 use crate::ops::{Activation, Layout2, matmul, silu_in_place};
 use crate::optimizer::AdamW;
 use crate::world_model::NamedArray;
-use crate::ModelError;
 use candle_core::{Device, Tensor};
 use housecat_core::Seed;
 use safetensors::SafeTensors;

@@ -1,6 +1,7 @@
 //! `housecat collect`: episodes over worker threads into a LeRobot dataset.
 
 use crate::args::CollectArgs;
+use crate::command::eval::memory;
 use crate::config::{Input, RunConfig};
 use crate::console::Progress;
 use crate::experience::{Beginner, Collectors, named};
@@ -11,7 +12,7 @@ use anyhow::{Context as _, bail};
 use crossbeam::channel;
 use housecat_core::{Env as _, Episode, EpisodeHeader, RolloutOptions, Seed, rollout};
 use housecat_data::{DatasetWriter, EncodedEpisode, Features};
-use housecat_model::{WorldModel, load_model};
+use housecat_model::{Memory, WorldModel, load_model};
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +54,8 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     session.result(&document, &text)
 }
 
-fn acting_model(policy: &str, sim: &Sim) -> anyhow::Result<WorldModel> {
-    let (_, checkpoint) = RunDir::find(Path::new(policy)).with_context(|| {
+fn acting_model(policy: &str, sim: &Sim) -> anyhow::Result<(WorldModel, Option<Memory>)> {
+    let (run, checkpoint) = RunDir::find(Path::new(policy)).with_context(|| {
         format!("--policy {policy} is neither random, scripted, oracle nor the folder of a run")
     })?;
     let model = load_model(&checkpoint)?;
@@ -65,7 +66,7 @@ fn acting_model(policy: &str, sim: &Sim) -> anyhow::Result<WorldModel> {
             sim.name()
         );
     }
-    Ok(model)
+    Ok((model, memory(&run)?))
 }
 
 /// What a collection gave.
@@ -89,7 +90,7 @@ pub fn collect(
     session: &Session,
     sim: &Sim,
     config: &RunConfig,
-    actor: Option<&WorldModel>,
+    actor: Option<&(WorldModel, Option<Memory>)>,
     images: bool,
     out: &Path,
 ) -> anyhow::Result<Collected> {
@@ -103,7 +104,7 @@ pub fn collect(
     let mut provenance = BTreeMap::from([
         ("seed".to_owned(), config.seed.to_string()),
         ("steps".to_owned(), config.collect.steps.to_string()),
-        ("policy".to_owned(), describe(config, actor)),
+        ("policy".to_owned(), describe(config, actor.is_some())),
     ]);
     provenance.extend(varying(sim).map(|text| (VARY.to_owned(), text)));
     let features = Features {
@@ -113,7 +114,7 @@ pub fn collect(
         provenance,
     };
     let collectors = match actor {
-        Some(model) => Collectors::Model(model),
+        Some((model, memory)) => Collectors::Model(model, memory.as_ref()),
         None => Collectors::Mix(config.collect.mix.clone()),
     };
     let beginner = Beginner::new(sim, config, collectors)?;
@@ -245,10 +246,10 @@ pub fn varying(sim: &Sim) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(", "))
 }
 
-fn describe(config: &RunConfig, actor: Option<&WorldModel>) -> String {
-    match actor {
-        Some(_) => "a trained model's planner".to_owned(),
-        None => {
+fn describe(config: &RunConfig, planned: bool) -> String {
+    match planned {
+        true => "a trained model's planner".to_owned(),
+        false => {
             let shares: Vec<String> = config
                 .collect
                 .mix

@@ -10,7 +10,7 @@ use crate::sims;
 use anyhow::{Context as _, bail};
 use housecat_agent::{AgentError, Arm, EvalReport, Evaluation, Evaluator, evaluate};
 use housecat_core::{Env, Levels, Protocol, TaskKind};
-use housecat_model::{ModelInput, WorldModel, load_model};
+use housecat_model::{Memory, ModelInput, WorldModel, load_model};
 use housecat_plan::PlannerConfig;
 use housecat_sim::{Sim, ViewOptions};
 use std::path::Path;
@@ -18,29 +18,29 @@ use std::path::Path;
 /// The command.
 pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     session.check_flags()?;
-    let Loaded { run, sim, mut config, model } = load(session, &args.run, &args.how)?;
-    let sim = sim.varied(&args.vary.vary)?;
+    let mut loaded = load(session, &args.run, &args.how)?;
+    loaded.sim = loaded.sim.varied(&args.vary.vary)?;
     if let Some(other) = &args.sim {
-        let other = sims::load(other)?;
-        if other.name() != model.spec().sim {
+        let (other, own) = (sims::load(other)?, &loaded.model.spec().sim);
+        if other.name() != own {
             bail!(
-                "{} was trained on `{}` and cannot act in `{}`; train a model on that sim",
+                "{} was trained on `{own}` and cannot act in `{}`; train a model on that sim",
                 args.run.display(),
-                model.spec().sim,
                 other.name()
             );
         }
     }
-    config.eval.pairs = args.pairs.unwrap_or(config.eval.pairs);
-    config.eval.seeds = args.seeds.clone().unwrap_or(config.eval.seeds);
-    config.eval.goal_offset = args.goal_offset.unwrap_or(config.eval.goal_offset);
+    let eval = &mut loaded.config.eval;
+    eval.pairs = args.pairs.unwrap_or(eval.pairs);
+    eval.seeds = args.seeds.clone().unwrap_or_else(|| eval.seeds.clone());
+    eval.goal_offset = args.goal_offset.unwrap_or(eval.goal_offset);
     let protocols: &[Protocol] = match args.protocol {
         ProtocolArg::Moderate => &[Protocol::Moderate],
         ProtocolArg::Strict => &[Protocol::Strict],
         ProtocolArg::Both => &Protocol::ALL,
     };
-    let (reports, _) = evaluate_run(session, &sim, &config, &model, args.real_time, protocols)?;
-    let folder = args.out.clone().unwrap_or_else(|| run.eval());
+    let (reports, _) = evaluate_run(session, &loaded, args.real_time, protocols)?;
+    let folder = args.out.clone().unwrap_or_else(|| loaded.run.eval());
     save(&reports, &folder)?;
     let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
     let json = match reports.as_slice() {
@@ -64,6 +64,8 @@ pub struct Loaded {
     pub config: RunConfig,
     /// Its model.
     pub model: WorldModel,
+    /// What the model's experience was, if the run has kept it.
+    pub memory: Option<Memory>,
 }
 
 /// Loads a run or checkpoint.
@@ -96,7 +98,17 @@ pub fn load(session: &Session, path: &Path, how: &HowArg) -> anyhow::Result<Load
         search.validate()?;
     }
     check_fit(&model, &sim)?;
-    Ok(Loaded { run, sim, config, model })
+    let memory = memory(&run)?;
+    Ok(Loaded { run, sim, config, model, memory })
+}
+
+/// What a run has kept of its model's experience.
+///
+/// # Errors
+/// If the file is damaged.
+pub fn memory(run: &RunDir) -> anyhow::Result<Option<Memory>> {
+    let path = run.memory();
+    Ok(if path.is_file() { Some(Memory::load(&path)?) } else { None })
 }
 
 /// Refuses a model whose actions or senses the sim does not have.
@@ -142,6 +154,8 @@ pub struct Arena<'a> {
     pub config: &'a RunConfig,
     /// The model to plan in, if any.
     pub model: Option<&'a WorldModel>,
+    /// What the model's experience was, for planners that are shown proposals.
+    pub memory: Option<&'a Memory>,
     /// What is seen.
     pub view: &'a ViewOptions,
     /// Whether the world goes on by the clock on the wall.
@@ -150,7 +164,21 @@ pub struct Arena<'a> {
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
-impl Arena<'_> {
+impl<'a> Arena<'a> {
+    /// Of a run, without hurry.
+    pub fn of_run(session: &'a Session, loaded: &'a Loaded, view: &'a ViewOptions) -> Self {
+        Self {
+            session,
+            sim: &loaded.sim,
+            config: &loaded.config,
+            model: Some(&loaded.model),
+            memory: loaded.memory.as_ref(),
+            view,
+            real_time: false,
+            progress: &|_, _| (),
+        }
+    }
+
     /// Hands an evaluator to `use_it`.
     ///
     /// # Errors
@@ -159,7 +187,7 @@ impl Arena<'_> {
         &self,
         use_it: impl FnOnce(&Evaluator<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let Self { session, sim, config, model, view, real_time, progress } = *self;
+        let Self { session, sim, config, model, memory, view, real_time, progress } = *self;
         let beginner = Beginner::new(sim, config, Collectors::Mix(config.collect.mix.clone()))?;
         let new_env = || -> Result<Box<dyn Env>, AgentError> {
             let env = sim.env(view);
@@ -172,6 +200,7 @@ impl Arena<'_> {
             collector: &collector,
             episode_steps: config.collect.steps,
             model,
+            memory,
             planner: &config.planner,
             oracle: &config.oracle,
             block: config.model.action_repeat,
@@ -189,19 +218,17 @@ impl Arena<'_> {
 /// If pairs cannot be found, acting fails, or the user interrupts.
 pub fn evaluate_run(
     session: &Session,
-    sim: &Sim,
-    config: &RunConfig,
-    model: &WorldModel,
+    loaded: &Loaded,
     real_time: bool,
     protocols: &[Protocol],
 ) -> anyhow::Result<(Vec<EvalReport>, Evaluation)> {
+    let (sim, config) = (&loaded.sim, &loaded.config);
     let total = config.eval.pairs * config.eval.seeds.len() * Arm::ALL.len();
     let progress = Progress::new(session, "evaluate", total as u64, 0, "episodes");
     let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
-    let view = &model_view(model);
-    let stage =
-        Arena { session, sim, config, model: Some(model), view, real_time, progress: &advance };
-    let evaluation = stage.with_evaluator(|evaluator| {
+    let view = model_view(&loaded.model);
+    let arena = Arena { real_time, progress: &advance, ..Arena::of_run(session, loaded, &view) };
+    let evaluation = arena.with_evaluator(|evaluator| {
         evaluate(evaluator, &config.eval).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),
             other => other.into(),

@@ -24,12 +24,9 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     let mut loaded = eval::load(session, &args.run, &args.how)?;
     // One decision from a standing start: nothing overlaps yet.
     loaded.config.planner.control = Control::Wait;
-    let eval::Loaded { run, sim, config, model } = &loaded;
+    let eval::Loaded { run, sim, config, model, .. } = &loaded;
     let view = &spectator::spectator_view(sim, model);
-    let progress = &|_, _| ();
-    let arena =
-        Arena { session, sim, config, model: Some(model), view, real_time: false, progress };
-    arena.with_evaluator(|evaluator| {
+    Arena::of_run(session, &loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
         let seed = session.common.seed.unwrap_or(0);
         let pairs = held_out_pairs(

@@ -1,7 +1,11 @@
 //! `housecat run`: the main job, resumable at every stage.
 
 use crate::args::RunArgs;
-use crate::command::{collect, eval, train};
+use crate::command::{
+    collect,
+    eval::{self, Loaded},
+    train,
+};
 use crate::config::RunConfig;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
@@ -63,15 +67,18 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
 
     let model = load_model(&run.checkpoints().join("last"))?;
-    let reports = match previous(&run, &config) {
+    let memory = eval::memory(&run)?;
+    let loaded = Loaded { run, sim, config, model, memory };
+    let Loaded { run, sim, config, .. } = &loaded;
+    let reports = match previous(run, config) {
         Some(reports) if run.report().is_file() && run.recording().is_file() => reports,
         _ => {
             let clock = Instant::now();
             let (reports, evaluation) =
-                eval::evaluate_run(session, &sim, &config, &model, false, &Protocol::ALL)?;
+                eval::evaluate_run(session, &loaded, false, &Protocol::ALL)?;
             session.say(format!("evaluated in {:.0} s", clock.elapsed().as_secs_f64()));
             eval::save(&reports, &run.eval())?;
-            spectator::show_run(session, &sim, &config, &model, &run, &reports, &evaluation)?;
+            spectator::show_run(session, &loaded, &reports, &evaluation)?;
             reports
         }
     };

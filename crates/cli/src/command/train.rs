@@ -177,8 +177,9 @@ pub fn train(
         trainer.start_from(init)?;
     }
     let steps = config.train.steps;
+    let trained_on = trainer.steps_done() < steps;
     // A run that is complete is left as it is.
-    let mut metrics = match trainer.steps_done() < steps {
+    let mut metrics = match trained_on {
         true => Some(Metrics::open(run, trainer.steps_done())?),
         false => None,
     };
@@ -217,7 +218,12 @@ pub fn train(
         progress.set(step.step, || format!("loss {smoothed:.4}"));
     }
     progress.finish();
-    if !run.probe().is_file() {
+    // Of an earlier step's weights they would be of no use.
+    let stale = trained_on && run.memory().is_file();
+    if stale {
+        std::fs::remove_file(run.memory())?;
+    }
+    if stale || !run.probe().is_file() {
         fit_probe(trainer.model(), &experience, run)?;
     }
     if !run.memory().is_file() {

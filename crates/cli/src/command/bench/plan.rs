@@ -121,7 +121,7 @@ pub fn deadline(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         Some(_) => Goal::Reward,
         None => Goal::Observation(Box::new(seen.clone())),
     };
-    let mut policy = MpcPolicy::new(&model, &goal, &config.planner)?;
+    let mut policy = MpcPolicy::new(&model, None, &goal, &config.planner)?;
     let mut rng = seed.rng();
     let (mut late, mut cut) = (Vec::new(), Vec::new());
     let over = AtomicBool::new(false);

@@ -160,16 +160,17 @@ fn fare(
         let arm = if model.is_some() { Arm::Model } else { Arm::Oracle };
         let definition = definition(sim, planning, &config, &combination.search)?;
         let store = Outcomes::open(folder, &definition)?;
-        let stage = Arena {
+        let arena = Arena {
             session,
             sim,
             config: &config,
             model,
+            memory: planning.run.as_ref().and_then(|run| run.memory.as_ref()),
             view: &view,
             real_time: planning.real_time,
             progress: &|_, _| (),
         };
-        let outcomes = stage.with_evaluator(|evaluator| {
+        let outcomes = arena.with_evaluator(|evaluator| {
             let mut env = (evaluator.new_env)()?;
             let pairs = match &problems {
                 Some(pairs) => pairs,
