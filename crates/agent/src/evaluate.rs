@@ -117,6 +117,10 @@ pub struct Search {
     /// What it is shown before it searches.
     #[serde(default)]
     pub proposals: Proposals,
+    /// Two levels, in a learned model: plans head for a subgoal so many blocks ahead on the shortest way through
+    /// what was experienced ([`housecat_model::Routes`]) until the goal itself is as near. 0 heads for the goal.
+    #[serde(default)]
+    pub subgoals: usize,
     /// What plans should keep to.
     #[serde(default, skip_serializing_if = "Constraints::is_empty")]
     pub constraints: Constraints,

@@ -8,7 +8,7 @@ use crate::latent_objective::LatentObjective;
 use crate::searching::Searching;
 use crate::sim_objective::SimObjective;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
-use housecat_model::{LatentRollout, Memory, WorldModel};
+use housecat_model::{LatentRollout, Memory, Routes, WorldModel};
 use std::time::Instant;
 
 /// Makes plans.
@@ -81,7 +81,10 @@ impl Place {
 pub(crate) struct LatentThinker<'a> {
     model: &'a WorldModel,
     proposals: Proposals,
+    subgoals: usize,
     memory: Option<&'a Memory>,
+    /// To the goal; found when first needed.
+    routes: Option<Routes<'a>>,
     rollout: LatentRollout,
     shape: CostShape,
     goal: Option<Vec<f32>>,
@@ -128,17 +131,20 @@ impl<'a> LatentThinker<'a> {
             });
         }
         let asked = search.proposals.recalled + search.proposals.prior;
-        if asked > 0 && !memory.is_some_and(|memory| memory.fits(model)) {
+        if asked + search.subgoals > 0 && !memory.is_some_and(|memory| memory.fits(model)) {
             return Err(AgentError::Constraint {
-                key: "proposals",
-                value: format!("{:?}", search.proposals),
-                fix: "the run has no memory.safetensors of this model; train it anew, or set them to 0".into(),
+                key: "proposals and planner.subgoals",
+                value: format!("{:?} and {}", search.proposals, search.subgoals),
+                fix: "the run has no memory.safetensors of this model; `housecat run` or `train --resume` makes it"
+                    .into(),
             });
         }
         Ok(Self {
             model,
             proposals: search.proposals,
-            memory: memory.filter(|_| asked > 0),
+            subgoals: search.subgoals,
+            memory: memory.filter(|_| asked + search.subgoals > 0),
+            routes: None,
             rollout: model.latent_rollout()?,
             shape: search.cost,
             goal,
@@ -155,20 +161,30 @@ impl<'a> LatentThinker<'a> {
         place.then(block, latent)
     }
 
+    /// What to head for from `place`: the goal, or a subgoal on the way.
+    fn target(&mut self, place: &Place) -> Option<Vec<f32>> {
+        let goal = self.goal.clone()?;
+        let (Some(memory), 1..) = (self.memory, self.subgoals) else { return Some(goal) };
+        let routes = self.routes.get_or_insert_with(|| Routes::new(memory, &goal));
+        let subgoal = routes.subgoal(&place.latent, self.subgoals as f32);
+        Some(subgoal.map_or(goal, <[f32]>::to_vec))
+    }
+
     /// Plans from `place` to look at before the search.
-    fn propose(&mut self, place: &Place, rng: &mut Rng) -> Vec<Vec<f32>> {
+    fn propose(&mut self, place: &Place, goal: Option<&[f32]>, rng: &mut Rng) -> Vec<Vec<f32>> {
         let Some(memory) = self.memory else { return Vec::new() };
         let blocks = self.searching.blocks();
-        let goal = self.goal.clone();
-        let mut plans =
-            memory.recall(&place.latent, goal.as_deref(), blocks, self.proposals.recalled);
+        let mut plans = match self.proposals.recalled {
+            0 => Vec::new(),
+            count => memory.recall(&place.latent, goal, blocks, count),
+        };
         // Without a goal there is nothing to head for.
         let Some(goal) = goal else { return plans };
         for index in 0..self.proposals.prior {
             let mut plan = Vec::new();
             let mut at = place.clone();
             for _ in 0..blocks {
-                let mut block = memory.prior.act(&at.latent, &goal);
+                let mut block = memory.prior.act(&at.latent, goal);
                 if index > 0 {
                     block.iter_mut().for_each(|value| {
                         *value = (*value + PRIOR_STD * rng.normal()).clamp(-1.0, 1.0);
@@ -205,12 +221,13 @@ impl Thinking for LatentThinker<'_> {
         let blocks = during.chunks_exact(self.rollout.block_dim());
         let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
         let a = self.model.spec().actions.len();
-        let proposals = self.propose(&place, rng);
+        let target = self.target(&place);
+        let proposals = self.propose(&place, target.as_deref(), rng);
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
             before: place.before(),
-            goal: self.goal.as_deref(),
+            goal: target.as_deref(),
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };

@@ -19,6 +19,7 @@ mod predictor;
 mod prior;
 mod probe;
 mod rollout;
+mod route;
 mod trainer;
 mod world_model;
 
@@ -32,5 +33,6 @@ pub use memory::Memory;
 pub use prior::Prior;
 pub use probe::LinearProbe;
 pub use rollout::LatentRollout;
+pub use route::Routes;
 pub use trainer::{StepMetrics, Trainer, Validation};
 pub use world_model::WorldModel;

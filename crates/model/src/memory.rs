@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{fetch_any, serialize, write_file};
 use crate::error::io;
+use crate::route::neighbours;
 use crate::world_model::NamedArray;
 use crate::{ModelError, Prior, WorldModel};
 use housecat_core::Experience;
@@ -21,9 +22,14 @@ pub struct Memory {
     pub(crate) blocks: Vec<f32>,
     /// The rows of each episode.
     pub(crate) episodes: Vec<Range<usize>>,
+    /// The rows of other episodes whose latents are nearest to each row's, `[N, NEIGHBOURS]`, nearest first.
+    pub(crate) neighbours: Vec<u32>,
     /// What was mostly done.
     pub prior: Prior,
 }
+
+/// Rows that are kept, at most: finding neighbours takes the square of them.
+const ROWS: usize = 50_000;
 
 impl Memory {
     /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same bits.
@@ -40,6 +46,9 @@ impl Memory {
         let (mut frames, mut blocks, mut episodes) = (Vec::new(), Vec::new(), Vec::new());
         for episode in &experience.episodes {
             let first = frames.len();
+            if first + episode.len().div_ceil(repeat) > ROWS {
+                break;
+            }
             for frame in episode.clone().step_by(repeat) {
                 frames.push(frame);
                 // The last frame's action leads nowhere.
@@ -54,7 +63,13 @@ impl Memory {
         }
         let latents = model.encode_frames(experience, &frames)?;
         let prior = Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], seed)?;
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, prior })
+        let neighbours = neighbours(&latents, latent_dim, &episodes);
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
+    }
+
+    /// The latent of a row, `[D]`.
+    pub(crate) fn latent(&self, row: usize) -> &[f32] {
+        &self.latents[row * self.latent_dim..(row + 1) * self.latent_dim]
     }
 
     /// Plans `[horizon * block]` that were executed where the latent was like `now` and, with a goal, that came by
@@ -68,8 +83,7 @@ impl Memory {
         count: usize,
     ) -> Vec<Vec<f32>> {
         let apart = |row: usize, to: &[f32]| -> f32 {
-            let latent = &self.latents[row * self.latent_dim..(row + 1) * self.latent_dim];
-            latent.iter().zip(to).map(|(a, b)| (a - b) * (a - b)).sum()
+            self.latent(row).iter().zip(to).map(|(a, b)| (a - b) * (a - b)).sum()
         };
         let to_goal: Option<Vec<f32>> = goal.map(|goal| {
             (0..self.latents.len() / self.latent_dim).map(|row| apart(row, goal)).collect()
@@ -161,7 +175,9 @@ impl Memory {
             return Err(bad("latents and blocks do not belong together"));
         }
         let prior = Prior::load(path, &tensors, [latent_dim, block_dim])?;
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, prior })
+        // Found again rather than read: they are a function of the rest.
+        let neighbours = neighbours(&latents, latent_dim, &episodes);
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
     }
 
     /// Whether its latents and blocks have a model's sizes.
@@ -171,12 +187,12 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use housecat_core::Seed;
 
     /// Two episodes of a world that adds its block to its latent.
-    fn memory() -> Memory {
+    pub(crate) fn memory() -> Memory {
         let mut rng = Seed::new(4).rng();
         let (mut latents, mut blocks, mut episodes) = (Vec::new(), Vec::new(), Vec::new());
         for episode in 0..20 {
@@ -191,7 +207,8 @@ mod tests {
             episodes.push(episode * 12..episode * 12 + 12);
         }
         let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], Seed::new(1)).unwrap();
-        Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, prior }
+        let neighbours = neighbours(&latents, 2, &episodes);
+        Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, neighbours, prior }
     }
 
     #[test]
