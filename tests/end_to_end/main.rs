@@ -7,6 +7,7 @@ mod help;
 mod interruption;
 mod json;
 mod main_job;
+mod planning;
 mod robots;
 mod sims;
 mod support;

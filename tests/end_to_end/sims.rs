@@ -39,10 +39,9 @@ fn the_oracle_solves_every_sim() {
             ["eval", "model", "--pairs", "4", "--seeds", "0", "--protocol", "moderate", "--json"];
         let report = place.run(&args).ok().json();
         let rate = |arm: &str| report["success"][arm]["rate"].as_f64().unwrap();
-        // Push-t's planner leaves some problems unsolved. A walker that stops in mid-stride may drift to its goal.
-        let least = if sim == "push-t" { 0.75 } else { 1.0 };
+        // A walker that stops in mid-stride may drift to its goal.
         let most = if sim == "quadruped" { 0.25 } else { 0.0 };
-        assert!(rate("oracle") >= least, "{sim}: {:#}", report["success"]);
+        assert!(rate("oracle") == 1.0, "{sim}: {:#}", report["success"]);
         assert!(rate("still") <= most, "{sim}: {:#}", report["success"]);
     }
 }

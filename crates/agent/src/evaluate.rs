@@ -111,6 +111,9 @@ pub struct Search {
     pub solver: PlannerConfig,
     /// What plans cost.
     pub cost: CostShape,
+    /// Control steps in an action block on the ground truth; a model has its own, which is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<usize>,
     /// Whether the world waits for a plan.
     #[serde(default)]
     pub control: Control,
@@ -133,6 +136,10 @@ impl Search {
     /// Names the key and the fix.
     pub fn validate(&self) -> Result<(), AgentError> {
         self.search.validate()?;
+        if self.block == Some(0) {
+            let fix = "an action block is at least one control step".to_owned();
+            return Err(AgentError::Constraint { key: "block", value: "0".into(), fix });
+        }
         self.solver.build(self.search.samples, self.search.horizon, 1)?;
         self.constraints.validate(&self.solver)
     }
@@ -263,6 +270,7 @@ impl Evaluator<'_> {
     ) -> Result<Box<dyn Actor + 's>, AgentError> {
         let action_dim = env.spaces().action.dim();
         let tick = Duration::from_secs_f64(1.0 / env.spaces().control_hz);
+        let in_time = |search: &Search| in_time(search, self.block, tick);
         Ok(match (arm, self.model) {
             (Arm::Model, Some(model)) => {
                 let goal = match &pair.goal {
@@ -270,14 +278,15 @@ impl Evaluator<'_> {
                     None => Goal::Reward,
                 };
                 if self.real_time {
-                    let mind = LatentThinker::new(model, self.memory, &goal, self.planner)?;
+                    let search = in_time(self.planner);
+                    let mind = LatentThinker::new(model, self.memory, &goal, &search)?;
                     Box::new(RealTime::new(scope, mind, at_observation, action_dim, tick))
                 } else {
                     Box::new(MpcPolicy::new(model, self.memory, &goal, self.planner)?)
                 }
             }
             (Arm::Oracle, _) if self.real_time => {
-                let mind = SimThinker::new(env, self.oracle, self.block)?;
+                let mind = SimThinker::new(env, &in_time(self.oracle), self.block)?;
                 Box::new(RealTime::new(scope, mind, at_world, action_dim, tick))
             }
             (Arm::Oracle, _) => Box::new(Oracle::new(env, self.oracle, self.block)?),
@@ -439,6 +448,16 @@ impl Evaluator<'_> {
         let results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         results.into_iter().flatten().collect()
     }
+}
+
+/// A search for control by the clock on the wall: a plan that has no deadline of its own gets nine tenths of the
+/// time in which the one before is executed.
+fn in_time(search: &Search, block: usize, tick: Duration) -> Search {
+    let mut search = search.clone();
+    let block = search.block.unwrap_or(block);
+    let period = tick.as_secs_f64() * 1e3 * (search.search.execute * block) as f64;
+    search.search.deadline_ms.get_or_insert(0.9 * period);
+    search
 }
 
 /// How far each problem asks the world to move, per goal term.

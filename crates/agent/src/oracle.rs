@@ -11,7 +11,8 @@ use housecat_core::{Actor, Decision, Env, EnvError, Observation, Rng};
 pub struct Oracle(Acting<SimThinker>);
 
 impl Oracle {
-    /// An oracle for the sim of `env`, planning in blocks of `block` control steps.
+    /// An oracle for the sim of `env`, planning in blocks of `block` control steps
+    /// unless the search has its own.
     ///
     /// # Errors
     /// If the planner's configuration makes no sense.

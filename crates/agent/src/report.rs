@@ -128,6 +128,12 @@ pub struct EvalReport {
     pub returns: BTreeMap<String, Returns>,
     /// Of the model arm.
     pub plan_ms: Option<Milliseconds>,
+    /// Share of the model arm's candidates that deadlines left unpriced.
+    #[serde(default)]
+    pub cut: f64,
+    /// Plans of the model arm that were not there when they were due: what is safe was done instead.
+    #[serde(default)]
+    pub fallbacks: usize,
     /// Mean steps until success (or the budget) of the model arm.
     pub env_steps_mean: f64,
     /// Medians over the pairs.
@@ -202,6 +208,8 @@ impl EvalReport {
                 p95: percentile(&millis, 0.95),
                 max: percentile(&millis, 1.0),
             }),
+            cut: model.iter().map(|outcome| outcome.cut).sum::<f64>() / model.len().max(1) as f64,
+            fallbacks: model.iter().map(|outcome| outcome.fallbacks).sum(),
             env_steps_mean: model.iter().map(|outcome| steps(outcome) as f64).sum::<f64>()
                 / model.len().max(1) as f64,
             pair_difficulty: Difficulty::medians(&evaluation.displacements),

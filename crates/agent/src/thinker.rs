@@ -115,6 +115,15 @@ impl<'a> LatentThinker<'a> {
                 return Err(housecat_model::ModelError::Data(message.into()).into());
             }
         };
+        if let Some(own) = search.block.filter(|&own| own != block) {
+            return Err(AgentError::Constraint {
+                key: "block",
+                value: own.to_string(),
+                fix: format!(
+                    "the model's blocks are of {block} control steps; only the oracle has a choice"
+                ),
+            });
+        }
         if search.cost.uncertainty != 0.0 && model.spec().model.ensemble < 2 {
             return Err(AgentError::Constraint {
                 key: "cost.uncertainty",
@@ -284,6 +293,7 @@ impl SimThinker {
     /// # Errors
     /// If the planner's configuration makes no sense.
     pub fn new(env: &dyn Env, search: &Search, block: usize) -> Result<Self, AgentError> {
+        let block = search.block.unwrap_or(block);
         let searching = Searching::new(search, block, env.spaces().action.dim())?;
         Ok(Self {
             world: env.fork(),

@@ -347,6 +347,13 @@ pub fn summary(reports: &[EvalReport]) -> String {
             ));
         }
         text.push('\n');
+        if report.cut > 0.0 || report.fallbacks > 0 {
+            text.push_str(&format!(
+                "deadlines left {:.0} % of the candidates unpriced; {} plans were not there in time, and what is safe was done\n",
+                report.cut * 100.0,
+                report.fallbacks
+            ));
+        }
     }
     text
 }

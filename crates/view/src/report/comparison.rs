@@ -59,21 +59,19 @@ impl ComparisonPage {
         let plot = match plot.is_empty() {
             true => String::new(),
             false => format!(
-                "<figure class=\"card chart\"><h3>{}</h3>{plot}<p class=\"soft\">Numbers as in the table; \
+                "<figure class=\"card chart single\"><h3>{}</h3>{plot}<p class=\"soft\">Numbers as in the table; \
                  whiskers: 95 % intervals; dashed: nothing is both better and faster.</p></figure>\n",
                 escape(&label)
             ),
         };
-        let headings: Vec<&str> =
-            ["", "contender", self.measure.as_str(), "95 % interval", "plan ms"]
-                .into_iter()
-                .chain(self.columns.iter().map(String::as_str))
-                .collect();
+        let headings: Vec<&str> = ["contender", self.measure.as_str(), "95 % interval", "plan ms"]
+            .into_iter()
+            .chain(self.columns.iter().map(String::as_str))
+            .collect();
         let row = |(index, c): (usize, &Contender)| {
             let front = if c.on_front { " ◆" } else { "" };
             let mut row = vec![
-                (index + 1).to_string(),
-                format!("{}{front}", c.name),
+                format!("{}  {}{front}", index + 1, c.name),
                 figure(c.value),
                 format!("{} – {}", figure(c.low), figure(c.high)),
                 number(c.plan_ms),
