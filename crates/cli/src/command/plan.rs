@@ -40,16 +40,17 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
         let pair = pairs.last().context("no problem was found")?;
         let plan = decide(evaluator, &mut *env, (seed, args.pair), pair)?;
         let simulated = price_elites(evaluator, &mut *env, pair, &plan)?;
-        let mut sink: Box<dyn Recorder> = match &args.save {
+        let block = config.model.action_repeat;
+        let blocks = match &args.save {
             Some(path) => {
                 let sink = Sink::File(path.clone());
-                Box::new(spectator::recorder(sink, sim, view, run)?)
+                let mut recorder = spectator::recorder(sink, sim, view, run)?;
+                let blocks = play(&mut *env, pair, &plan, model, block, &mut recorder)?;
+                recorder.finish()?;
+                blocks
             }
-            None => Box::new(housecat_core::NoRecorder),
+            None => play(&mut *env, pair, &plan, model, block, &mut housecat_core::NoRecorder)?,
         };
-        let blocks =
-            play(&mut *env, pair, &plan, model, config.model.action_repeat, &mut *sink)?;
-        drop(sink);
 
         let correlation = spearman(&plan.elite_costs, &simulated);
         let said = correlation.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.2}"));
