@@ -102,8 +102,9 @@ impl<'m> Routes<'m> {
         // Edges backwards: which rows lead to a row, and how long that is.
         let mut sources: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rows];
         for episode in &memory.episodes {
-            for row in episode.start + 1..episode.end {
-                sources[row].push((row as u32 - 1, 1.0));
+            let later = sources.iter_mut().enumerate().take(episode.end).skip(episode.start + 1);
+            for (row, sources) in later {
+                sources.push((row as u32 - 1, 1.0));
             }
         }
         for (row, others) in memory.neighbours.chunks_exact(NEIGHBOURS).enumerate() {
