@@ -268,7 +268,7 @@ pub struct CompareArgs {
     /// episode then takes as long as in reality. With --threads 1 planners have a core to themselves.
     #[arg(long)]
     pub real_time: bool,
-    /// Any other value of the planner's, `key=value,value` as under [planner]; repeatable.
+    /// Any other value of the planner's, `key=value,value` as in the table `planner` of a recipe; repeatable.
     #[arg(long, value_name = "KEY=VALUES")]
     pub grid: Vec<String>,
     /// Problems per seed [default: the recipe's].
@@ -284,7 +284,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N")]
     pub budget_steps: Option<usize>,
     /// Folder of the results: compare.json, compare.html, and outcomes/ to resume from
-    /// [default: runs/<sim>/compare].
+    /// [default: `runs/<sim>/compare`].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 }

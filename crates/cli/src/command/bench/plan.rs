@@ -6,7 +6,7 @@ use crate::session::Session;
 use anyhow::Context as _;
 use housecat_agent::{Goal, LatentObjective, Limits, MpcPolicy, Oracle, median, percentile};
 use housecat_core::{Actor as _, Env as _, Observation, Policy as _, ResetOptions, Seed};
-use housecat_model::{ModelInput, ModelSpec, WorldModel};
+use housecat_model::{LatentRollout, ModelInput, ModelSpec, WorldModel};
 use housecat_plan::{ActionSequences, Effort, Objective as _, SearchConfig, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,21 +45,30 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
     let basis = search.time.basis(search.horizon * block)?;
     let action_dim = env.spaces().action.dim();
     let mut planner = config.planner.solver.build(search.samples, basis.knots(), action_dim)?;
-    let latent = measure(budget, || {
+    let threads = session.threads()?;
+    let mut plan = |rollout: &mut LatentRollout, again: bool| {
         let mut objective = LatentObjective {
-            rollout: &mut rollout,
+            rollout,
             start: &start,
             before: None,
             goal: (!reward).then_some(&*goal),
             shape: config.planner.cost,
             limits: Limits::default(),
         };
-        planner.reset();
-        let effort =
-            Effort { basis: &basis, iterations: search.iterations, deadline: None, proposals: &[] };
+        let iterations = if again { search.warm_iterations } else { search.iterations };
+        match again {
+            true => planner.shift(&|knots| basis.shift(knots, action_dim, search.execute * block)),
+            false => planner.reset(),
+        }
+        let effort = Effort { basis: &basis, iterations, deadline: None, proposals: &[] };
         optimise(&mut *planner, &mut objective, &effort, &mut rng);
         Ok(1.0)
-    })?;
+    };
+    let first = measure(budget, || plan(&mut rollout, false))?;
+    rollout.set_threads(threads);
+    let first_on_all = measure(budget, || plan(&mut rollout, false))?;
+    let replan = measure(budget, || plan(&mut rollout, true))?;
+    rollout.set_threads(1);
     let candidates =
         ActionSequences::zeros(search.samples, search.horizon * block, env.spaces().action.dim());
     let mut objective = LatentObjective {
@@ -84,7 +93,10 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         oracle.decide(&env, &Observation::default(), &mut rng)?;
         Ok(1.0)
     })?;
-    let millis = |rates: Vec<f64>| rates.into_iter().map(|rate| 1e3 / rate).collect();
+    let millis =
+        |rates: Vec<f64>| -> Vec<f64> { rates.into_iter().map(|rate| 1e3 / rate).collect() };
+    let replan = millis(replan);
+    let p99 = percentile(&replan, 0.99);
     let size = |search: &SearchConfig| {
         format!("{} x {} x {} blocks of {block}", search.samples, search.iterations, search.horizon)
     };
@@ -92,7 +104,22 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         Rate {
             name: format!("{} plan in the model, {}", sim.name(), size(search)),
             unit: "ms, one thread",
-            rounds: millis(latent),
+            rounds: millis(first),
+        },
+        Rate {
+            name: format!("{} plan in the model, {}", sim.name(), size(search)),
+            unit: "ms, all threads",
+            rounds: millis(first_on_all),
+        },
+        Rate {
+            name: format!("{} replan in the model, {} rounds", sim.name(), search.warm_iterations),
+            unit: "ms, all threads",
+            rounds: replan,
+        },
+        Rate {
+            name: format!("{} replan in the model, 99 of 100 within", sim.name()),
+            unit: "ms, all threads",
+            rounds: vec![p99],
         },
         Rate {
             name: format!("{} predictor in planning", sim.name()),
