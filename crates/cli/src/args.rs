@@ -283,8 +283,8 @@ pub struct CompareArgs {
     /// Control steps a contender may use [default: the recipe's].
     #[arg(long, value_name = "N")]
     pub budget_steps: Option<usize>,
-    /// Folder of the results: compare.json, compare.html, and outcomes/ to resume from
-    /// [default: `runs/<sim>/compare`].
+    /// Folder of the results: compare.json, compare.html, and outcomes/ to resume from; `runs/<sim>/compare` if not
+    /// given.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 }
