@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{fetch_any, serialize, write_file};
 use crate::error::io;
+use crate::prior::STEPS;
 use crate::route::neighbours;
 use crate::world_model::NamedArray;
 use crate::{ModelError, Prior, WorldModel};
@@ -62,7 +63,8 @@ impl Memory {
             episodes.push(first..frames.len());
         }
         let latents = model.encode_frames(experience, &frames)?;
-        let prior = Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], seed)?;
+        let prior =
+            Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
         let neighbours = neighbours(&latents, latent_dim, &episodes);
         Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
     }
@@ -206,7 +208,7 @@ pub(crate) mod tests {
             }
             episodes.push(episode * 12..episode * 12 + 12);
         }
-        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], Seed::new(1)).unwrap();
+        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
         let neighbours = neighbours(&latents, 2, &episodes);
         Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, neighbours, prior }
     }

@@ -23,7 +23,8 @@ pub struct Prior {
 }
 
 const HIDDEN: usize = 256;
-const STEPS: u64 = 1500;
+/// Steps of its training.
+pub(crate) const STEPS: u64 = 1500;
 const BATCH: usize = 256;
 const RATE: f32 = 1e-3;
 /// Blocks from now to the goal, at most.
@@ -36,6 +37,7 @@ impl Prior {
         blocks: &[f32],
         episodes: &[Range<usize>],
         [d, block]: [usize; 2],
+        steps: u64,
         seed: Seed,
     ) -> Result<Self, ModelError> {
         let long: Vec<&Range<usize>> = episodes.iter().filter(|rows| rows.len() > 1).collect();
@@ -53,7 +55,7 @@ impl Prior {
         }
         let mut optimizer = AdamW::new(&builder.variables);
         let mut rng = seed.child("batches", 0).rng();
-        for step in 1..=STEPS {
+        for step in 1..=steps {
             let (mut input, mut target) = (Vec::new(), Vec::new());
             for _ in 0..BATCH {
                 let rows = long[rng.index(long.len())];
@@ -74,7 +76,7 @@ impl Prior {
                 None => Ok(vec![0.0; var.elem_count()]),
             };
             let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-            let progress = step as f32 / STEPS as f32;
+            let progress = step as f32 / steps as f32;
             let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
             optimizer.step(&builder.variables, &grads, step, rate, 1e-4)?;
         }
@@ -152,7 +154,8 @@ mod tests {
             }
             episodes.push(episode * 9..episode * 9 + 9);
         }
-        let train = || Prior::train(&latents, &blocks, &episodes, [2, 2], Seed::new(1)).unwrap();
+        let train =
+            || Prior::train(&latents, &blocks, &episodes, [2, 2], 300, Seed::new(1)).unwrap();
         let prior = train();
         assert_eq!(prior, train(), "the same seed, other weights");
         let block = prior.act(&[0.0, 0.0], &[0.8, -0.8]);

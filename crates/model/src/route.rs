@@ -1,7 +1,7 @@
 //! Long ways through what was experienced: a graph whose nodes are remembered latents (Savinov et al. 2018,
 //! "Semi-parametric topological memory", arXiv 1803.00653; Eysenbach et al. 2019, "Search on the replay buffer",
 //! arXiv 1906.05253). Where an episode went from one latent to the next there is an edge of one block; where
-//! episodes come near each other there is one as long as the latents are apart. The shortest way to a goal
+//! episodes come near each other there is one, the longer the further the latents are apart. The shortest way to a goal
 //! gives subgoals to a planner that looks less far.
 
 use crate::Memory;
@@ -12,10 +12,11 @@ use std::ops::Range;
 
 /// Neighbours of a row that are remembered.
 pub(crate) const NEIGHBOURS: usize = 8;
-/// By this factor a way that nobody went is longer than it looks.
+/// By this factor a way that nobody went is longer than it looks, and the more so the longer it is: see [`jump`].
 const DOUBT: f32 = 1.5;
-/// Rows nearest to a goal from which it may be reached.
-const ENTRIES: usize = 32;
+/// Rows nearest to a latent between which and it the straight way is believed in: at most so many, and a sixteenth
+/// of a small memory.
+const NEAR: usize = 32;
 
 /// For each row, the rows of other episodes with the nearest latents, `[N, NEIGHBOURS]`, nearest first. Rows without
 /// so many are their own neighbours.
@@ -83,6 +84,11 @@ impl Ord for Reached {
     }
 }
 
+/// What a way of so many blocks counts that nobody went.
+fn jump(blocks: f32) -> f32 {
+    DOUBT * blocks * (1.0 + blocks)
+}
+
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
 }
@@ -97,7 +103,7 @@ impl<'m> Routes<'m> {
             .collect();
         steps.sort_by(f32::total_cmp);
         let block = steps.get(steps.len() / 2).copied().unwrap_or(1.0).max(1e-6);
-        let length = |a: &[f32], b: &[f32]| DOUBT * apart(a, b) / block;
+        let length = |a: &[f32], b: &[f32]| jump(apart(a, b) / block);
 
         // Edges backwards: which rows lead to a row, and how long that is.
         let mut sources: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rows];
@@ -114,10 +120,6 @@ impl<'m> Routes<'m> {
                 sources[row].push((other, blocks));
             }
         }
-        let mut entries: Vec<Reached> =
-            (0..rows).map(|row| Reached(length(memory.latent(row), goal), row as u32)).collect();
-        entries.sort_by(|a, b| b.cmp(a));
-        entries.truncate(ENTRIES);
         let mut routes = Self {
             memory,
             block,
@@ -125,9 +127,9 @@ impl<'m> Routes<'m> {
             next: (0..rows as u32).collect(),
         };
         let mut open = BinaryHeap::new();
-        for entry in entries {
-            routes.blocks[entry.1 as usize] = entry.0;
-            open.push(entry);
+        for (row, blocks) in routes.near(goal) {
+            routes.blocks[row] = blocks;
+            open.push(Reached(blocks, row as u32));
         }
         while let Some(Reached(blocks, row)) = open.pop() {
             if blocks > routes.blocks[row as usize] {
@@ -145,12 +147,23 @@ impl<'m> Routes<'m> {
         routes
     }
 
+    /// The rows nearest to a latent, with the blocks between.
+    fn near(&self, to: &[f32]) -> Vec<(usize, f32)> {
+        let length = |row| jump(apart(self.memory.latent(row), to) / self.block);
+        let mut rows: Vec<(usize, f32)> =
+            (0..self.blocks.len()).map(|row| (row, length(row))).collect();
+        let count = NEAR.min(rows.len() / 16 + 1).min(rows.len());
+        if count < rows.len() {
+            rows.select_nth_unstable_by(count, |a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+            rows.truncate(count);
+        }
+        rows
+    }
+
     /// The row from which a latent's way to the goal is shortest, with its length in blocks.
     fn enter(&self, now: &[f32]) -> Option<(usize, f32)> {
-        let way = |row: usize| {
-            (row, DOUBT * apart(self.memory.latent(row), now) / self.block + self.blocks[row])
-        };
-        (0..self.blocks.len()).map(way).min_by(|a, b| a.1.total_cmp(&b.1))
+        let ways = self.near(now).into_iter().map(|(row, blocks)| (row, blocks + self.blocks[row]));
+        ways.min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)))
     }
 
     /// Blocks from the latent `now` `[D]` to the goal.
@@ -196,7 +209,7 @@ mod tests {
             episodes.push(first..latents.len() / 2);
         }
         let blocks = vec![0.0; latents.len()];
-        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], Seed::new(0)).unwrap();
+        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(0)).unwrap();
         let neighbours = neighbours(&latents, 2, &episodes);
         Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, neighbours, prior }
     }
