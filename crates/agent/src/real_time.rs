@@ -97,8 +97,9 @@ impl<S: Send> RealTime<S> {
         }
     }
 
-    /// The plan for the period that begins, or an empty one.
-    fn adopt(&mut self) -> Result<PlanTrace, EnvError> {
+    /// The plan for the period that begins: an empty one if it is not there, none in the first, for which none was
+    /// asked.
+    fn adopt(&mut self) -> Result<Option<PlanTrace>, EnvError> {
         let answer = if self.thinking { self.answers.try_recv().ok() } else { None };
         if let Some(Answer { plan, period }) = answer {
             self.thinking = false;
@@ -106,11 +107,11 @@ impl<S: Send> RealTime<S> {
             let late = self.period.saturating_sub(period) * self.steps;
             if late < plan.horizon {
                 self.pending.take(&plan, late);
-                return Ok(plan);
+                return Ok(Some(plan));
             }
         }
         self.pending.go_on();
-        Ok(PlanTrace::default())
+        Ok((self.period > 0).then(PlanTrace::default))
     }
 }
 
@@ -147,6 +148,6 @@ impl<S: Send> Actor for RealTime<S> {
             self.thinking = self.requests.try_send(request).is_ok();
         }
         let action = self.pending.next().unwrap_or_default();
-        Ok(Decision { action, plan: Some(plan) })
+        Ok(Decision { action, plan })
     }
 }

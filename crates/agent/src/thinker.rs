@@ -67,13 +67,18 @@ impl Place {
 
     /// One block on.
     fn then(self, block: &[f32], latent: Vec<f32>) -> Self {
+        Self { latent, before: self.after(block) }
+    }
+
+    /// What came before the end of a block executed from here.
+    fn after(self, block: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let (mut latents, mut blocks) = self.before;
         latents.extend(&self.latent);
         blocks.extend(block);
         let old = (blocks.len() / block.len()).saturating_sub(HISTORY);
-        latents.drain(..old * latent.len());
+        latents.drain(..old * self.latent.len());
         blocks.drain(..old * block.len());
-        Self { latent, before: (latents, blocks) }
+        (latents, blocks)
     }
 }
 
@@ -209,8 +214,10 @@ impl<'a> LatentThinker<'a> {
 
     /// Moves the history on by blocks executed from `place`, of which only the start was seen.
     fn remember(&mut self, place: Place, executed: &[f32]) {
-        let blocks = executed.chunks_exact(self.rollout.block_dim());
-        self.before = blocks.fold(place, |place, block| self.foresee(place, block)).before;
+        let mut blocks = executed.chunks_exact(self.rollout.block_dim());
+        // Where the last block ends will be seen.
+        let Some(last) = blocks.next_back() else { return };
+        self.before = blocks.fold(place, |place, block| self.foresee(place, block)).after(last);
     }
 }
 

@@ -113,14 +113,8 @@ impl Planner for Cem {
         if elites.is_empty() {
             return;
         }
-        let (count, momentum) = (elites.len() as f32, config.momentum);
-        for index in 0..mean.len() {
-            let values = elites.iter().map(|&elite| candidates.sequence(elite)[index]);
-            let centre = values.clone().sum::<f32>() / count;
-            let spread = (values.map(|value| (value - centre).powi(2)).sum::<f32>() / count).sqrt();
-            mean[index] = momentum * mean[index] + (1.0 - momentum) * centre;
-            std[index] = (momentum * std[index] + (1.0 - momentum) * spread).max(config.min_std);
-        }
+        refit(mean, std, candidates, elites, config.momentum);
+        std.iter_mut().for_each(|std| *std = std.max(config.min_std));
         kept.clear();
         for &elite in elites.iter().take(config.keep) {
             kept.extend_from_slice(candidates.sequence(elite));
@@ -150,5 +144,23 @@ impl Planner for Cem {
 
     fn mean(&self) -> &[f32] {
         &self.mean
+    }
+}
+
+/// Moves a diagonal Gaussian to the elites, keeping a share `momentum` of what it was.
+pub(crate) fn refit(
+    mean: &mut [f32],
+    std: &mut [f32],
+    candidates: &ActionSequences,
+    elites: &[usize],
+    momentum: f32,
+) {
+    let count = elites.len() as f32;
+    for (index, (mean, std)) in mean.iter_mut().zip(std).enumerate() {
+        let values = elites.iter().map(|&elite| candidates.sequence(elite)[index]);
+        let centre = values.clone().sum::<f32>() / count;
+        let spread = (values.map(|value| (value - centre).powi(2)).sum::<f32>() / count).sqrt();
+        *mean = momentum * *mean + (1.0 - momentum) * centre;
+        *std = momentum * *std + (1.0 - momentum) * spread;
     }
 }

@@ -2,6 +2,7 @@
 //! 2008.06389): the cross-entropy method with coloured noise, elites that are kept from round to round and,
 //! shifted, from plan to plan, and fewer samples as the distribution narrows.
 
+use crate::cem::refit;
 use crate::config::in_range;
 use crate::noise::Coloured;
 use crate::{ActionSequences, PlanError, Planner, Prices};
@@ -119,14 +120,7 @@ impl Planner for Icem {
         if elites.is_empty() {
             return;
         }
-        let (count, momentum) = (elites.len() as f32, config.momentum);
-        for index in 0..mean.len() {
-            let values = elites.iter().map(|&elite| candidates.sequence(elite)[index]);
-            let centre = values.clone().sum::<f32>() / count;
-            let spread = (values.map(|value| (value - centre).powi(2)).sum::<f32>() / count).sqrt();
-            mean[index] = momentum * mean[index] + (1.0 - momentum) * centre;
-            std[index] = momentum * std[index] + (1.0 - momentum) * spread;
-        }
+        refit(mean, std, candidates, elites, config.momentum);
         kept.clear();
         for &elite in elites.iter().take(config.keep) {
             kept.extend_from_slice(candidates.sequence(elite));

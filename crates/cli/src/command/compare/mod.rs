@@ -93,7 +93,7 @@ pub fn run(session: &Session, args: &CompareArgs) -> anyhow::Result<()> {
     session.result(&serde_json::from_str(&document)?, &text)
 }
 
-/// No camera, no state: planning on the ground truth needs neither.
+/// No camera: planning on the ground truth needs none.
 fn blind() -> ViewOptions {
     ViewOptions { images: Vec::new(), state: true }
 }
