@@ -54,14 +54,31 @@ impl Windows {
     }
 }
 
+/// What a model looks at in training.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// The frames of the experience.
+    Frames,
+    /// Their latents `[N, D]`.
+    Latents(&'a [f32]),
+}
+
+/// Rows of a batch.
+pub(crate) enum Input {
+    /// For the encoder.
+    Frames(Tensor),
+    /// Encoded, `[n, D]`.
+    Latents(Tensor),
+}
+
 /// A batch of windows as tensors, time major: rows `t * B + b`.
 pub(crate) struct Batch {
     /// B.
     pub size: usize,
     /// T.
     pub length: usize,
-    /// The encoder's input, `T * B` rows.
-    pub input: Tensor,
+    /// What is seen, `T * B` rows.
+    pub input: Input,
     /// Action blocks, `[(T - 1) * B, block]`.
     pub blocks: Tensor,
     /// Rewards of the blocks in standard deviations, `[(T - 1) * B, 1]`.
@@ -75,6 +92,7 @@ impl Batch {
     pub(crate) fn new(
         model: &WorldModel,
         experience: &Experience,
+        source: Source<'_>,
         starts: &[usize],
         (length, repeat): (usize, usize),
         dropout: f32,
@@ -83,7 +101,15 @@ impl Batch {
         let size = starts.len();
         let at = |t: usize| starts.iter().map(move |start| start + t * repeat);
         let frames: Vec<usize> = (0..length).flat_map(at).collect();
-        let input = model.gather(experience, &frames)?;
+        let input = match source {
+            Source::Frames => Input::Frames(model.gather(experience, &frames)?),
+            Source::Latents(latents) => {
+                let d = model.latent_dim();
+                let rows = frames.iter().flat_map(|&frame| &latents[frame * d..(frame + 1) * d]);
+                let rows = rows.copied().collect::<Vec<f32>>();
+                Input::Latents(Tensor::from_vec(rows, (frames.len(), d), &Device::Cpu)?)
+            }
+        };
         let block = repeat * experience.action_dim;
         let (mut blocks, mut rewards, mut history) = (Vec::new(), Vec::new(), Vec::new());
         for t in 0..length - 1 {

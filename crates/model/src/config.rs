@@ -168,6 +168,13 @@ pub enum LossConfig {
     },
 }
 
+impl LossConfig {
+    /// Whether it says something about a prediction, and not about latents alone.
+    pub(crate) fn judges_predictions(&self) -> bool {
+        matches!(self, Self::NextLatent { .. } | Self::Rollout { .. } | Self::Reward { .. })
+    }
+}
+
 /// AdamW (Loshchilov & Hutter 2019) with warm-up and cosine decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +209,31 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// The terms of the loss.
     pub loss: Vec<LossConfig>,
+    /// What follows once the encoder has learned; nothing if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictor: Option<PredictorTraining>,
+}
+
+/// Training of the predictors (and the reward head) alone, on latents that the finished encoder gave: a step costs a
+/// fraction of one that encodes, and the latents no longer move. The terms of the loss that concern predictions apply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictorTraining {
+    /// Optimiser steps, after `train.steps`.
+    pub steps: u64,
+    /// Windows in a batch.
+    pub batch: usize,
+    /// Observations in a window, an action block apart.
+    pub window: usize,
+    /// Peak learning rate; it rises and falls anew, as the optimiser's `warmup` has it.
+    pub learning_rate: f32,
+}
+
+impl TrainConfig {
+    /// Optimiser steps in all.
+    pub fn total_steps(&self) -> u64 {
+        self.steps + self.predictor.as_ref().map_or(0, |predictor| predictor.steps)
+    }
 }
 
 /// Everything needed to rebuild a model and to know what it may be used on.
@@ -293,15 +325,31 @@ impl TrainConfig {
         if self.steps == 0 {
             return reject("train.steps", 0, "train for at least one step");
         }
-        if self.batch < 4 {
-            return reject("train.batch", self.batch, "batch statistics need at least 4 windows");
+        let sizes = [("train.batch", self.batch, "train.window", self.window)];
+        let later = self.predictor.iter().map(|later| {
+            ("train.predictor.batch", later.batch, "train.predictor.window", later.window)
+        });
+        for (batch_key, batch, window_key, window) in sizes.into_iter().chain(later) {
+            if batch < 4 {
+                return reject(batch_key, batch, "batch statistics need at least 4 windows");
+            }
+            if window < 2 {
+                return reject(window_key, window, "a prediction needs at least 2 observations");
+            }
         }
-        if self.window < 2 {
-            return reject(
-                "train.window",
-                self.window,
-                "a prediction needs at least 2 observations",
-            );
+        if let Some(later) = &self.predictor {
+            if later.steps == 0 {
+                let fix = "train for at least one step, or leave [train.predictor] out";
+                return reject("train.predictor.steps", 0, fix);
+            }
+            if later.learning_rate.is_nan() || later.learning_rate <= 0.0 {
+                let key = "train.predictor.learning_rate";
+                return reject(key, later.learning_rate, "it must be positive");
+            }
+            if !self.loss.iter().any(LossConfig::judges_predictions) {
+                let fix = "add a loss of predictions (`next_latent`, `rollout`), or leave [train.predictor] out";
+                return reject("train.predictor.steps", later.steps, fix);
+            }
         }
         if matches!(model.predictor, PredictorConfig::Transformer { .. })
             && self.history_dropout != 0.0

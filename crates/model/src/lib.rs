@@ -26,7 +26,7 @@ mod world_model;
 pub use checkpoint::{load_checkpoint, load_model, save_checkpoint};
 pub use config::{
     EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig,
-    PredictorConfig, RewardConfig, Schedule, TrainConfig,
+    PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,
 };
 pub use error::ModelError;
 pub use memory::Memory;

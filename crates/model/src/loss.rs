@@ -1,7 +1,7 @@
 //! The terms of the loss, and their sum.
 
 use crate::WorldModel;
-use crate::batch::Batch;
+use crate::batch::{Batch, Input};
 use crate::config::LossConfig;
 use crate::layers::Pass;
 use crate::ops::{SigRegShape, sigreg};
@@ -28,7 +28,10 @@ impl Predictions {
     /// Runs the whole network over a batch.
     pub(crate) fn new(model: &WorldModel, batch: &Batch, pass: &Pass) -> Result<Self> {
         let (b, steps) = (batch.size, batch.length - 1);
-        let latents = model.encoder.forward(&batch.input, pass)?;
+        let latents = match &batch.input {
+            Input::Frames(frames) => model.encoder.forward(frames, pass)?,
+            Input::Latents(latents) => latents.clone(),
+        };
         let members = &model.predictors;
         let encoded = members.iter().map(|member| member.encode_action(&batch.blocks));
         let encoded = encoded.collect::<Result<Vec<_>>>()?;
@@ -83,8 +86,8 @@ fn mean_mse(predictions: &[Tensor], target: &Tensor) -> Result<Tensor> {
 }
 
 /// The weighted sum of the configured terms, and each term unweighted by name.
-pub(crate) fn total_loss(
-    terms: &[LossConfig],
+pub(crate) fn total_loss<'a>(
+    terms: impl Iterator<Item = &'a LossConfig>,
     predictions: &Predictions,
     batch: &Batch,
     progress: f32,

@@ -21,8 +21,8 @@ impl AdamW {
         Self { first: zeros(), second: zeros() }
     }
 
-    /// Applies one step (counted from 1) with gradients in the order of the variables. Weight decay
-    /// acts on matrices only.
+    /// Applies one step (counted from 1) with gradients in the order of the variables; one whose gradient is empty
+    /// stays as it is. Weight decay acts on matrices only.
     pub(crate) fn step(
         &mut self,
         variables: &[(String, Var)],
@@ -34,6 +34,9 @@ impl AdamW {
         let correction = |beta: f32| (1.0 - f64::from(beta).powi(step.min(1 << 30) as i32)) as f32;
         let (correct1, correct2) = (correction(BETA1), correction(BETA2));
         for (index, (_, var)) in variables.iter().enumerate() {
+            if grads[index].is_empty() {
+                continue;
+            }
             let decay = if var.dims().len() > 1 { learning_rate * weight_decay } else { 0.0 };
             let mut weights = values(var.as_tensor())?;
             let moments = self.first[index].iter_mut().zip(&mut self.second[index]);
@@ -52,11 +55,11 @@ impl AdamW {
 }
 
 impl OptimizerConfig {
-    /// The learning rate at this fraction of training: linear warm-up, then cosine to zero.
-    pub(crate) fn rate(&self, progress: f32) -> f32 {
+    /// The learning rate at this fraction of training: linear warm-up to its peak, then cosine to zero.
+    pub(crate) fn rate(&self, peak: f32, progress: f32) -> f32 {
         let rise = if self.warmup > 0.0 { (progress / self.warmup).min(1.0) } else { 1.0 };
         let fall = ((progress - self.warmup) / (1.0 - self.warmup).max(1e-6)).clamp(0.0, 1.0);
-        self.learning_rate * rise * 0.5 * (1.0 + (std::f32::consts::PI * fall).cos())
+        peak * rise * 0.5 * (1.0 + (std::f32::consts::PI * fall).cos())
     }
 }
 
@@ -95,9 +98,9 @@ mod tests {
     fn the_rate_rises_and_falls() {
         let config =
             OptimizerConfig { learning_rate: 1.0, weight_decay: 0.0, warmup: 0.1, clip_norm: 1.0 };
-        assert_eq!(config.rate(0.0), 0.0);
-        assert!((config.rate(0.1) - 1.0).abs() < 1e-6);
-        assert!(config.rate(1.0) < 1e-6);
+        assert_eq!(config.rate(1.0, 0.0), 0.0);
+        assert!((config.rate(1.0, 0.1) - 1.0).abs() < 1e-6);
+        assert!(config.rate(1.0, 1.0) < 1e-6);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The trainer: replicas over fixed shares of each batch, one optimiser, everything a function of the
 //! seed and the step number, so that a resumed run continues with the same bits.
 
-use crate::batch::{Batch, Windows, fit_scaling};
-use crate::config::{ModelSpec, TrainConfig};
+use crate::batch::{Batch, Source, Windows, fit_scaling};
+use crate::config::{ModelSpec, PredictorTraining, TrainConfig};
 use crate::layers::{Pass, values};
 use crate::loss::{Predictions, total_loss};
 use crate::ops::BatchStats;
@@ -58,6 +58,10 @@ pub struct Trainer<'a> {
     config: TrainConfig,
     experience: &'a Experience,
     windows: Windows,
+    /// Those of the second part of training, if there is one.
+    later_windows: Option<Windows>,
+    /// Latents of all frames `[N, D]`, once the encoder is finished and the second part has begun.
+    latents: Option<Vec<f32>>,
     optimizer: AdamW,
     seed: Seed,
     step: u64,
@@ -90,7 +94,10 @@ impl<'a> Trainer<'a> {
         let mut model = WorldModel::new(spec, seed)?;
         model.check(experience)?;
         let repeat = model.spec().model.action_repeat;
-        let windows = Windows::new(experience, config.window, repeat, config.validation, seed)?;
+        let windows = |length| Windows::new(experience, length, repeat, config.validation, seed);
+        let later_windows =
+            config.predictor.as_ref().map(|later| windows(later.window)).transpose()?;
+        let windows = windows(config.window)?;
         model.scaling = fit_scaling(experience, &windows, model.scaling.state_mean.len());
         let optimizer = AdamW::new(&model.variables);
         Ok(Self {
@@ -98,6 +105,8 @@ impl<'a> Trainer<'a> {
             config,
             experience,
             windows,
+            later_windows,
+            latents: None,
             optimizer,
             seed,
             step: 0,
@@ -161,8 +170,17 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the loss stays non-finite, or a tensor operation fails.
     pub fn step(&mut self) -> Result<StepMetrics, ModelError> {
-        let progress = self.step as f32 / self.config.steps as f32;
-        let shares = self.shares(progress)?;
+        self.encode_if_finished()?;
+        let (batch, peak, progress) = match self.later() {
+            Some((later, done)) => {
+                (later.batch, later.learning_rate, done as f32 / later.steps as f32)
+            }
+            None => {
+                let progress = self.step as f32 / self.config.steps as f32;
+                (self.config.batch, self.config.optimizer.learning_rate, progress)
+            }
+        };
+        let shares = self.shares(batch, progress)?;
         let mut grads = shares[0].grads.clone();
         for share in &shares[1..] {
             for (sum, grad) in grads.iter_mut().flatten().zip(share.grads.iter().flatten()) {
@@ -174,7 +192,7 @@ impl<'a> Trainer<'a> {
         let mean = |of: &dyn Fn(&Share) -> f32| shares.iter().map(of).sum::<f32>() * scale;
         let loss = mean(&|share| share.loss);
         let grad_norm = clip(&mut grads, self.config.optimizer.clip_norm);
-        let learning_rate = self.config.optimizer.rate(progress);
+        let learning_rate = self.config.optimizer.rate(peak, progress);
         let skipped = !(loss.is_finite() && grad_norm.is_finite());
         self.step += 1;
         if skipped {
@@ -195,16 +213,53 @@ impl<'a> Trainer<'a> {
         Ok(StepMetrics { step: self.step, loss, terms, grad_norm, learning_rate, skipped })
     }
 
+    /// The second part of training, if it is its turn, and the steps done in it.
+    fn later(&self) -> Option<(&PredictorTraining, u64)> {
+        let done = self.step.checked_sub(self.config.steps)?;
+        self.config.predictor.as_ref().map(|later| (later, done))
+    }
+
+    /// Encodes all frames, once, when the encoder is finished.
+    fn encode_if_finished(&mut self) -> Result<(), ModelError> {
+        if self.latents.is_none() && self.later().is_some() {
+            self.latents = Some(self.encode_all()?);
+        }
+        Ok(())
+    }
+
+    /// The latents of all frames `[N, D]`.
+    fn encode_all(&self) -> Result<Vec<f32>, ModelError> {
+        let frames: Vec<usize> = (0..self.experience.frames()).collect();
+        let part = frames.len().div_ceil(self.threads.max(1)).max(1);
+        let parts = std::thread::scope(|scope| {
+            let workers: Vec<_> = frames
+                .chunks(part)
+                .map(|part| scope.spawn(|| self.model.encode_frames(self.experience, part)))
+                .collect();
+            let parts = workers.into_iter().map(|worker| match worker.join() {
+                Ok(latents) => latents,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            parts.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// Where windows are drawn from, and what is seen in them.
+    fn source(&self) -> (&Windows, Source<'_>) {
+        match (&self.latents, &self.later_windows) {
+            (Some(latents), Some(windows)) => (windows, Source::Latents(latents)),
+            _ => (&self.windows, Source::Frames),
+        }
+    }
+
     /// Computes every share's loss and gradients, on up to `threads` threads.
-    fn shares(&self, progress: f32) -> Result<Vec<Share>, ModelError> {
+    fn shares(&self, batch: usize, progress: f32) -> Result<Vec<Share>, ModelError> {
         let mut rng = self.seed.child("batch", self.step).rng();
-        let per_share = self.config.batch / SHARES;
+        let per_share = batch / SHARES;
+        let windows = &self.source().0.train;
         let starts: Vec<Vec<usize>> = (0..SHARES)
-            .map(|_| {
-                (0..per_share)
-                    .map(|_| self.windows.train[rng.index(self.windows.train.len())])
-                    .collect()
-            })
+            .map(|_| (0..per_share).map(|_| windows[rng.index(windows.len())]).collect())
             .collect();
         let run = |share: usize| self.share(&starts[share], share, progress);
         if self.threads < 2 {
@@ -224,19 +279,23 @@ impl<'a> Trainer<'a> {
 
     fn share(&self, starts: &[usize], share: usize, progress: f32) -> Result<Share, ModelError> {
         let mut rng = self.seed.child("share", self.step).child("share", share as u64).rng();
-        let size = (self.windows.length, self.windows.repeat);
+        let (windows, source) = self.source();
+        let size = (windows.length, windows.repeat);
         let dropout = self.config.history_dropout;
-        let batch = Batch::new(&self.model, self.experience, starts, size, dropout, &mut rng)?;
+        let batch =
+            Batch::new(&self.model, self.experience, source, starts, size, dropout, &mut rng)?;
         let pass =
             Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();
-        let (loss, terms) =
-            total_loss(&self.config.loss, &predictions, &batch, progress, &mut rng)?;
+        let encodes = matches!(source, Source::Frames);
+        let losses = self.config.loss.iter().filter(|loss| encodes || loss.judges_predictions());
+        let (loss, terms) = total_loss(losses, &predictions, &batch, progress, &mut rng)?;
         let store = loss.backward()?;
         let grads = self.model.variables.iter().map(|(name, var)| match store.get(var.as_tensor()) {
             Some(grad) => values(grad),
+            None if !encodes && name.starts_with("encoder") => Ok(Vec::new()),
             None => Err(ModelError::Config {
                 key: "loss",
                 value: format!("{:?}", terms.keys().collect::<Vec<_>>()),
@@ -251,20 +310,21 @@ impl<'a> Trainer<'a> {
         Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats })
     }
 
-    /// Predicts held-out windows (at most 512, the same ones every time).
+    /// Predicts held-out windows (at most 512, the same ones every time in each part of training).
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn validate(&self) -> Result<Option<Validation>, ModelError> {
-        let windows = &self.windows.validation;
+    pub fn validate(&mut self) -> Result<Option<Validation>, ModelError> {
+        self.encode_if_finished()?;
+        let (Windows { validation: windows, length, repeat, .. }, source) = self.source();
         if windows.is_empty() {
             return Ok(None);
         }
         let mut rng = self.seed.child("validation", 0).rng();
         let starts: Vec<usize> =
             (0..windows.len().min(512)).map(|_| windows[rng.index(windows.len())]).collect();
-        let size = (self.windows.length, self.windows.repeat);
-        let batch = Batch::new(&self.model, self.experience, &starts, size, 0.0, &mut rng)?;
+        let size = (*length, *repeat);
+        let batch = Batch::new(&self.model, self.experience, source, &starts, size, 0.0, &mut rng)?;
         let predictions = Predictions::new(&self.model, &batch, &Pass::Look)?;
         let targets = values(&predictions.targets(&batch)?)?;
         let latents = values(&predictions.latents)?;

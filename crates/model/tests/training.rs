@@ -108,6 +108,7 @@ fn train_config(steps: u64) -> TrainConfig {
             },
             LossConfig::Reward { weight: 0.5 },
         ],
+        predictor: None,
     }
 }
 
@@ -172,6 +173,43 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
         second.step().unwrap();
     }
     assert_eq!(bits(&second), run(&experience, true, 8, 1));
+}
+
+#[test]
+fn predictors_go_on_alone_on_the_latents_of_a_finished_encoder() {
+    let experience = world(10, 20);
+    let seed = Seed::new(1);
+    let later = PredictorTraining { steps: 40, batch: 32, window: 6, learning_rate: 3e-3 };
+    let config = TrainConfig { predictor: Some(later), ..train_config(12) };
+    let new =
+        |threads| Trainer::new(spec(true), config.clone(), &experience, seed, threads).unwrap();
+    let mut one = new(1);
+    for _ in 0..12 {
+        one.step().unwrap();
+    }
+    let look = |trainer: &Trainer<'_>| trainer.model().encode_frames(&experience, &[0, 7]).unwrap();
+    let (seen, before) = (look(&one), one.validate().unwrap().unwrap());
+    assert_eq!(before.open_loop.len(), 5, "it judges windows of the second part");
+    for _ in 0..10 {
+        one.step().unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    save_checkpoint(&one, folder.path(), seed).unwrap();
+    for _ in 10..40 {
+        one.step().unwrap();
+    }
+    assert_eq!(one.steps_done(), config.total_steps());
+    assert_eq!(look(&one), seen, "the encoder moved");
+    let after = one.validate().unwrap().unwrap();
+    let sum = |validation: &Validation| validation.open_loop.iter().sum::<f32>();
+    assert!(sum(&after) < 0.9 * sum(&before), "{after:?} after {before:?}");
+    // The same bits on two threads, and continued from a checkpoint in the middle of the second part.
+    let mut two = new(2);
+    load_checkpoint(&mut two, &folder.path().join("last"), seed).unwrap();
+    for _ in 10..40 {
+        two.step().unwrap();
+    }
+    assert_eq!(bits(&one), bits(&two));
 }
 
 #[test]

@@ -171,12 +171,12 @@ pub fn train(
         session.say(format!(
             "continuing from step {} of {}",
             trainer.steps_done(),
-            config.train.steps
+            config.train.total_steps()
         ));
     } else if let Some(init) = init {
         trainer.start_from(init)?;
     }
-    let steps = config.train.steps;
+    let steps = config.train.total_steps();
     let trained_on = trainer.steps_done() < steps;
     // A run that is complete is left as it is.
     let mut metrics = match trained_on {
