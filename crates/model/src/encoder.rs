@@ -43,19 +43,13 @@ impl Encoder {
 /// Three convolutions, a map per keypoint, soft-argmax, and a linear map beside a perceptron from the
 /// positions to the latent.
 pub(crate) struct Keypoint {
-    blocks: [ConvBlock; 3],
-    maps: Maps,
+    /// The last makes the maps.
+    blocks: [ConvBlock; 4],
     log_temperature: Var,
     positions: BatchNorm,
     direct: Linear,
     hidden: Linear,
     out: Linear,
-    norm: BatchNorm,
-}
-
-/// The 1x1 convolution to maps: a linear layer over pixels and a batch normalisation.
-struct Maps {
-    linear: Linear,
     norm: BatchNorm,
 }
 
@@ -73,22 +67,13 @@ impl Keypoint {
         let positions = 2 * keypoints;
         Ok(Self {
             blocks: [
-                ConvBlock::new(builder, "encoder.conv1", wide, [3, WIDTHS[0]], true)?,
-                ConvBlock::new(builder, "encoder.conv2", narrow, [WIDTHS[0], WIDTHS[1]], false)?,
-                ConvBlock::new(builder, "encoder.conv3", narrow, [WIDTHS[1], WIDTHS[2]], false)?,
+                ConvBlock::new(builder, "encoder.conv1", wide, [3, WIDTHS[0]])?,
+                ConvBlock::new(builder, "encoder.conv2", narrow, [WIDTHS[0], WIDTHS[1]])?,
+                ConvBlock::new(builder, "encoder.conv3", narrow, [WIDTHS[1], WIDTHS[2]])?,
+                ConvBlock::pointwise(builder, "encoder.maps", [WIDTHS[2], keypoints])?,
             ],
-            maps: Maps {
-                linear: Linear::new(
-                    builder,
-                    "encoder.maps",
-                    [WIDTHS[2], keypoints],
-                    1.0,
-                    Activation::None,
-                )?,
-                norm: BatchNorm::new(builder, "encoder.maps.norm", keypoints, false)?,
-            },
             log_temperature: scalar(builder, "encoder.log_temperature", 0.0)?,
-            positions: BatchNorm::new(builder, "encoder.positions", positions, false)?,
+            positions: BatchNorm::new(builder, "encoder.positions", positions)?,
             direct: Linear::new(
                 builder,
                 "encoder.direct",
@@ -109,15 +94,8 @@ impl Keypoint {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let mut x = x.clone();
-        for block in &self.blocks {
-            x = block.forward(&x, pass)?;
-        }
-        let (n, h, w, c) = x.dims4()?;
-        let maps = self.maps.linear.forward(&x.reshape((n * h * w, c))?)?;
-        let maps = self.maps.norm.forward(&maps, pass)?;
-        let k = maps.dim(1)?;
-        let positions = soft_argmax(&maps.reshape((n, h, w, k))?, &self.log_temperature)?;
+        let maps = ConvBlock::forward(&self.blocks, x, pass)?;
+        let positions = soft_argmax(&maps, &self.log_temperature)?;
         let positions = self.positions.forward(&positions, pass)?;
         let latent = (self.direct.forward(&positions)?
             + self.out.forward(&self.hidden.forward(&positions)?)?)?;

@@ -90,7 +90,7 @@ impl Transformer {
             norm: LayerNorm::new(builder, &at("norm"), d, EPSILON)?,
             projection: Projection {
                 first: Linear::new(builder, &at("projection.0"), [d, mlp], 1.0, none)?,
-                norm: BatchNorm::new(builder, &at("projection.norm"), mlp, false)?,
+                norm: BatchNorm::new(builder, &at("projection.norm"), mlp)?,
                 second: Linear::new(builder, &at("projection.1"), [mlp, d], 1.0, none)?,
             },
         })
