@@ -2,7 +2,7 @@
 
 use crate::config::{EncoderConfig, ModelInput};
 use crate::layers::{BatchNorm, Builder, ConvBlock, Linear, Pass, scalar};
-use crate::ops::{Activation, ConvShape, soft_argmax};
+use crate::ops::{Activation, ConvShape};
 use candle_core::{Result, Tensor, Var};
 
 /// An encoder of one of the configured kinds.
@@ -94,8 +94,7 @@ impl Keypoint {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let maps = ConvBlock::forward(&self.blocks, x, pass)?;
-        let positions = soft_argmax(&maps, &self.log_temperature)?;
+        let positions = ConvBlock::stack(&self.blocks, x, Some(&self.log_temperature), pass)?;
         let positions = self.positions.forward(&positions, pass)?;
         let latent = (self.direct.forward(&positions)?
             + self.out.forward(&self.hidden.forward(&positions)?)?)?;

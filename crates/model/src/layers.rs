@@ -2,8 +2,8 @@
 
 use crate::ModelError;
 use crate::ops::{
-    Activation, BatchStats, ConvShape, StackBlock, batch_norm, conv_stack, conv_stack_with,
-    layer_norm, linear, normalise,
+    Activation, BatchStats, Block, ConvShape, batch_norm, conv_stack, conv_stack_with, layer_norm,
+    linear, normalise,
 };
 use candle_core::{DType, Device, Result, Tensor, Var};
 use housecat_core::{Rng, Seed};
@@ -228,7 +228,7 @@ impl LayerNorm {
     }
 }
 
-/// Convolution, batch normalisation and perhaps a ReLU; blocks are passed as a stack.
+/// Convolution, batch normalisation and perhaps a ReLU; they are passed as a stack.
 pub(crate) struct ConvBlock {
     weight: Var,
     bias: Option<Var>,
@@ -272,11 +272,17 @@ impl ConvBlock {
         })
     }
 
-    /// Images `[n, h, w, c]` through all the blocks, `[n, oh, ow, outputs]`; no gradient by the images.
-    pub(crate) fn forward(blocks: &[Self], x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let stack: Vec<StackBlock<'_>> = blocks
+    /// Images `[n, h, w, c]` through all the blocks, `[n, oh, ow, k]`, or to the positions of the k maps under a softmax
+    /// with this log temperature, `[n, 2 k]`; no gradient by the images.
+    pub(crate) fn stack(
+        blocks: &[Self],
+        x: &Tensor,
+        log_temperature: Option<&Tensor>,
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        let stack: Vec<Block<'_>> = blocks
             .iter()
-            .map(|block| StackBlock {
+            .map(|block| Block {
                 shape: block.shape,
                 relu: block.relu,
                 weight: &block.weight,
@@ -287,7 +293,7 @@ impl ConvBlock {
             .collect();
         match pass {
             Pass::Train(training) => {
-                let (y, stats) = conv_stack(x, &stack)?;
+                let (y, stats) = conv_stack(x, &stack, log_temperature)?;
                 for (block, stats) in blocks.iter().zip(stats) {
                     training.keep(&block.norm.name, stats);
                 }
@@ -305,7 +311,7 @@ impl ConvBlock {
                             .clone()
                     })
                     .collect();
-                conv_stack_with(x, &stack, &stats)
+                conv_stack_with(x, &stack, log_temperature, &stats)
             }
         }
     }

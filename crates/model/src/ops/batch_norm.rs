@@ -1,5 +1,6 @@
 //! Batch normalisation over rows (Ioffe & Szegedy 2015).
 
+use super::lanes::{LANES, add_wide, load, store};
 use super::{Values, argument, simd};
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use std::sync::{Arc, Mutex};
@@ -93,32 +94,40 @@ simd! {
     /// Scales and shifts each row of x; the result is at least `floor`.
     pub(super) fn apply(x: &[f32], scale: &[f32], shift: &[f32], floor: f32, out: &mut [f32]) {
         let columns = scale.len();
-        for (out, x) in out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
-            for i in 0..columns {
-                out[i] = (x[i] * scale[i] + shift[i]).max(floor);
+        for at in (0..columns).step_by(LANES) {
+            let (scale, shift) = (load(scale, at), load(shift, at));
+            for (out, x) in out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+                let mut y = load(x, at);
+                for i in 0..LANES {
+                    y[i] = (y[i] * scale[i] + shift[i]).max(floor);
+                }
+                store(out, at, &y);
             }
         }
     }
 }
 
+/// Rows whose sums are f32 before they are added to f64 ones.
+pub(super) const ROWS: usize = 64;
+
 simd! {
-    /// Adds each column's sum of `x - offset` and of its square: f32 within a block of rows, f64 across blocks.
+    /// Adds each column's sum of `x - offset` and of its square.
     fn moments(x: &[f32], offset: &[f32], sum: &mut [f64], square: &mut [f64]) {
         let columns = offset.len();
-        let mut partial = vec![0.0_f32; 2 * columns];
-        for block in x.chunks(columns * 64) {
-            partial.fill(0.0);
-            let (s, q) = partial.split_at_mut(columns);
-            for row in block.chunks_exact(columns) {
-                for i in 0..columns {
-                    let value = row[i] - offset[i];
-                    s[i] += value;
-                    q[i] += value * value;
+        for block in x.chunks(columns * ROWS) {
+            for at in (0..columns).step_by(LANES) {
+                let offset = load(offset, at);
+                let (mut s, mut q) = ([0.0; LANES], [0.0; LANES]);
+                for row in block.chunks_exact(columns) {
+                    let row = load(row, at);
+                    for i in 0..LANES {
+                        let value = row[i] - offset[i];
+                        s[i] += value;
+                        q[i] += value * value;
+                    }
                 }
-            }
-            for i in 0..columns {
-                sum[i] += f64::from(s[i]);
-                square[i] += f64::from(q[i]);
+                add_wide(sum, at, &s);
+                add_wide(square, at, &q);
             }
         }
     }
@@ -135,20 +144,20 @@ simd! {
         product: &mut [f64],
     ) {
         let columns = mean.len();
-        let mut partial = vec![0.0_f32; 2 * columns];
-        let size = columns * 64;
+        let size = columns * ROWS;
         for (x, grad) in x.chunks(size).zip(grad.chunks(size)) {
-            partial.fill(0.0);
-            let (s, p) = partial.split_at_mut(columns);
-            for (x, grad) in x.chunks_exact(columns).zip(grad.chunks_exact(columns)) {
-                for i in 0..columns {
-                    s[i] += grad[i];
-                    p[i] += grad[i] * ((x[i] - mean[i]) * inv[i]);
+            for at in (0..columns).step_by(LANES) {
+                let (mean, inv) = (load(mean, at), load(inv, at));
+                let (mut s, mut p) = ([0.0; LANES], [0.0; LANES]);
+                for (x, grad) in x.chunks_exact(columns).zip(grad.chunks_exact(columns)) {
+                    let (x, grad) = (load(x, at), load(grad, at));
+                    for i in 0..LANES {
+                        s[i] += grad[i];
+                        p[i] += grad[i] * ((x[i] - mean[i]) * inv[i]);
+                    }
                 }
-            }
-            for i in 0..columns {
-                sum[i] += f64::from(s[i]);
-                product[i] += f64::from(p[i]);
+                add_wide(sum, at, &s);
+                add_wide(product, at, &p);
             }
         }
     }
@@ -157,9 +166,14 @@ simd! {
 simd! {
     fn input_grad(x: &[f32], grad: &mut [f32], a: &[f32], b: &[f32], c: &[f32]) {
         let columns = a.len();
-        for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
-            for i in 0..columns {
-                grad[i] = grad[i] * a[i] + x[i] * b[i] + c[i];
+        for at in (0..columns).step_by(LANES) {
+            let (a, b, c) = (load(a, at), load(b, at), load(c, at));
+            for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+                let (mut by_x, x) = (load(grad, at), load(x, at));
+                for i in 0..LANES {
+                    by_x[i] = by_x[i] * a[i] + x[i] * b[i] + c[i];
+                }
+                store(grad, at, &by_x);
             }
         }
     }

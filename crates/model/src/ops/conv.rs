@@ -38,8 +38,8 @@ impl Grid {
         self.height * self.width
     }
 
-    fn at(&self, pixel: usize) -> usize {
-        self.start + pixel / self.width * self.row + pixel % self.width * self.step
+    fn at(&self, (y, x): (usize, usize)) -> usize {
+        self.start + y * self.row + x * self.step
     }
 
     /// The first value behind the last pixel, if pixels are so long.
@@ -81,46 +81,58 @@ fn tile(left: usize) -> usize {
     }
 }
 
-/// `out [pixels, outputs] = windows weights`.
+/// The pixels of `to` in `out`, `outputs` long, become `windows weights`.
 ///
 /// # Panics
 /// If a buffer is too short: the caller's shapes are wrong.
-pub(super) fn convolve(image: &[f32], windows: Windows, weights: &Packed, out: &mut [f32]) {
+pub(super) fn convolve(
+    image: &[f32],
+    windows: Windows,
+    weights: &Packed,
+    out: &mut [f32],
+    to: Grid,
+) {
     let (pixels, outputs) = (windows.grid.pixels(), weights.outputs());
     assert!(windows.len() == weights.inputs() && windows.end() <= image.len(), "windows");
-    assert!(out.len() >= pixels * outputs, "convolution's output");
+    assert!((to.height, to.width) == (windows.grid.height, windows.grid.width), "grids");
+    assert!(to.end(outputs) <= out.len(), "convolution's output");
     let kernel = Kernel::of_machine();
-    let mut scratch = [0.0_f32; TILE * 2 * PANEL];
-    let mut pixel = 0;
+    let mut scratch = [0.0_f32; TILE * PANEL];
+    let (mut pixel, mut next) = (0, (0, 0));
     while pixel < pixels {
         let count = tile(pixels - pixel);
         let mut rows = [image.as_ptr(); TILE];
-        for (r, row) in rows.iter_mut().take(count).enumerate() {
-            *row = image[windows.grid.at(pixel + r)..].as_ptr();
+        let mut places = [0; TILE];
+        for r in 0..count {
+            rows[r] = image[windows.grid.at(next)..].as_ptr();
+            places[r] = to.at(next);
+            next = if next.1 + 1 < to.width { (next.0, next.1 + 1) } else { (next.0 + 1, 0) };
         }
         let mut column = 0;
         while column < outputs {
             let panels = if kernel.pairs() && column + 2 * PANEL <= outputs { 2 } else { 1 };
             let width = (panels * PANEL).min(outputs - column);
+            // A panel that is cut off takes a detour through scratch.
             let whole = width == panels * PANEL;
-            let at = pixel * outputs + column;
-            let (to, stride) = match whole {
-                true => (out[at..].as_mut_ptr(), outputs),
-                false => (scratch.as_mut_ptr(), PANEL),
-            };
+            let mut targets = [scratch.as_mut_ptr(); TILE];
+            for r in 0..count {
+                targets[r] = match whole {
+                    true => out[places[r] + column..].as_mut_ptr(),
+                    false => scratch[r * PANEL..].as_mut_ptr(),
+                };
+            }
             let job = Forward {
                 rows,
                 windows,
                 weights: weights.panel(column / PANEL).as_ptr(),
                 step: weights.inputs() * PANEL,
-                out: to,
-                stride,
+                targets,
             };
-            // SAFETY: the windows end within the image and the tile within `out` or scratch, as was checked.
+            // SAFETY: the windows end within the image and the pixels within `out` or scratch, as was checked.
             unsafe { kernel.forward(count, panels, &job) };
             if !whole {
-                for (r, line) in scratch.chunks_exact(PANEL).take(count).enumerate() {
-                    out[at + r * outputs..][..width].copy_from_slice(&line[..width]);
+                for (place, line) in places.iter().zip(scratch.chunks_exact(PANEL)).take(count) {
+                    out[place + column..][..width].copy_from_slice(&line[..width]);
                 }
             }
             column += width;
@@ -178,8 +190,7 @@ struct Forward {
     /// The first panel; the next lies `step` further.
     weights: *const f32,
     step: usize,
-    out: *mut f32,
-    stride: usize,
+    targets: [*mut f32; TILE],
 }
 
 /// One tile of [`correlate`].
@@ -264,7 +275,7 @@ unsafe fn forward_portable<const R: usize, const V: usize>(job: &Forward) {
         }
         for (r, sums) in sums.iter().enumerate() {
             for (lane, sum) in sums.iter().enumerate() {
-                *job.out.add(r * job.stride + lane) = *sum;
+                *job.targets[r].add(lane) = *sum;
             }
         }
     }
@@ -329,7 +340,7 @@ mod x86 {
                     }
                     for r in 0..R {
                         for v in 0..V {
-                            $store(job.out.add(r * job.stride + v * $lanes), sums[r][v]);
+                            $store(job.targets[r].add(v * $lanes), sums[r][v]);
                         }
                     }
                 }
