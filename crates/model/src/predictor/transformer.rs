@@ -190,7 +190,8 @@ impl Block {
             self.plain.forward(x)?.mul(&(part(scale)? + 1.0)?)?.add(&part(shift)?)
         };
         let qkv = self.qkv.forward(&self.attention_norm.forward(&modulate(x, 0, 1)?)?)?;
-        let shape = AttentionShape { tokens, heads: sizes.heads, head_dim: sizes.head_dim };
+        let shape =
+            AttentionShape { tokens, heads: sizes.heads, head_dim: sizes.head_dim, causal: true };
         let n = x.dim(0)? / tokens;
         let factors = pass.dropout(sizes.dropout, n * sizes.heads * tokens * tokens);
         let mut seen = attention(&qkv, shape, factors.unwrap_or_default())?;
