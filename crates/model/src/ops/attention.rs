@@ -23,7 +23,7 @@ pub(crate) struct AttentionShape {
 impl AttentionShape {
     /// Tokens that token i sees, from the first.
     #[inline(always)]
-    pub(super) fn seen(&self, i: usize) -> usize {
+    fn seen(&self, i: usize) -> usize {
         if self.causal { i + 1 } else { self.tokens }
     }
 }
