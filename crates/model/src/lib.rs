@@ -16,17 +16,19 @@ mod memory;
 mod ops;
 mod optimizer;
 mod predictor;
+mod pretrained;
 mod prior;
 mod probe;
+mod projector;
 mod rollout;
 mod route;
 mod trainer;
 mod world_model;
 
-pub use checkpoint::{load_checkpoint, load_model, save_checkpoint};
+pub use checkpoint::{load_checkpoint, load_model, save_checkpoint, save_model};
 pub use config::{
-    EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig,
-    PredictorConfig, RewardConfig, Schedule, TrainConfig,
+    EncoderConfig, InverseDynamicsConfig, LossConfig, ModelConfig, ModelInput, ModelSpec,
+    OptimizerConfig, PredictorConfig, RewardConfig, Schedule, TrainConfig,
 };
 pub use error::ModelError;
 pub use memory::Memory;

@@ -1,4 +1,4 @@
-//! Causal attention (Vaswani et al. 2017) over short sequences, fused: scores, softmax, dropout of the
+//! Attention (Vaswani et al. 2017) over short sequences, fused: scores, softmax, dropout of the
 //! weights and their sum, with a backward pass (candle's fused softmax has none).
 
 use super::layer_norm::dot;
@@ -7,18 +7,27 @@ use super::{Values, argument, simd};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use std::sync::Mutex;
 
-/// The shape of a causal attention.
+/// The shape of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AttentionShape {
     /// T, tokens of a sequence.
     pub tokens: usize,
     pub heads: usize,
     pub head_dim: usize,
+    /// Whether a token sees only itself and those before it.
+    pub causal: bool,
+}
+
+impl AttentionShape {
+    /// Tokens that token i sees, from the first.
+    #[inline(always)]
+    fn seen(&self, i: usize) -> usize {
+        if self.causal { i + 1 } else { self.tokens }
+    }
 }
 
 /// Rows of qkv `[T * n, 3 * heads * head_dim]`, time major (row t * n + b), give `[T * n, heads *
-/// head_dim]`: each token looks at itself and those before it. `dropout` scales the weights, `[n, heads,
-/// T, T]`, or is empty.
+/// head_dim]`. `dropout` scales the weights, `[n, heads, T, T]`, or is empty.
 pub(crate) fn attention(qkv: &Tensor, shape: AttentionShape, dropout: Vec<f32>) -> Result<Tensor> {
     qkv.contiguous()?.apply_op1(Attention { shape, dropout, weights: Mutex::default() })
 }
@@ -54,7 +63,7 @@ fn add_scaled(sum: &mut [f32], scale: f32, values: &[f32]) {
 
 simd! {
     fn forward(qkv: &[f32], n: usize, shape: AttentionShape, dropout: &[f32], weights: &mut [f32], out: &mut [f32]) {
-        let AttentionShape { tokens, heads, head_dim } = shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = shape;
         let inner = heads * head_dim;
         let scale = 1.0 / (head_dim as f32).sqrt();
         for b in 0..n {
@@ -65,7 +74,7 @@ simd! {
                 };
                 for i in 0..tokens {
                     let at = ((b * heads + head) * tokens + i) * tokens;
-                    let line = &mut weights[at..at + i + 1];
+                    let line = &mut weights[at..at + shape.seen(i)];
                     for (j, score) in line.iter_mut().enumerate() {
                         *score = dot(part(i, 0), part(j, 1)) * scale;
                     }
@@ -91,7 +100,7 @@ simd! {
         grad_out: &[f32],
         grad: &mut [f32],
     ) {
-        let AttentionShape { tokens, heads, head_dim } = shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = shape;
         let inner = heads * head_dim;
         let scale = 1.0 / (head_dim as f32).sqrt();
         let mut pull = vec![0.0_f32; tokens];
@@ -106,7 +115,7 @@ simd! {
                     let from = (i * n + b) * inner + head * head_dim;
                     let g = &grad_out[from..from + head_dim];
                     let mut mean = 0.0;
-                    for j in 0..i + 1 {
+                    for j in 0..shape.seen(i) {
                         let kept = if dropout.is_empty() { 1.0 } else { dropout[at + j] };
                         let weight = weights[at + j];
                         pull[j] = dot(g, part(j, 2)) * kept;
@@ -114,7 +123,7 @@ simd! {
                         let to = place(j, 2);
                         add_scaled(&mut grad[to..to + head_dim], weight * kept, g);
                     }
-                    for j in 0..i + 1 {
+                    for j in 0..shape.seen(i) {
                         let slope = weights[at + j] * (pull[j] - mean) * scale;
                         let (q, k) = (place(i, 0), place(j, 1));
                         add_scaled(&mut grad[q..q + head_dim], slope, part(j, 1));
@@ -133,7 +142,7 @@ impl CustomOp1 for Attention {
 
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, columns) = layout.shape().dims2()?;
-        let AttentionShape { tokens, heads, head_dim } = self.shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = self.shape;
         let inner = heads * head_dim;
         let n = rows / tokens.max(1);
         let count = n * heads * tokens * tokens;
@@ -171,11 +180,11 @@ mod tests {
 
     #[test]
     fn gradients_match_differences() {
-        let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5 };
         let qkv = check::normal("qkv", &[6, 30]);
         let target = check::normal("target", &[6, 10]);
         let dropped: Vec<f32> = (0..36).map(|i| if i % 5 == 2 { 0.0 } else { 1.25 }).collect();
-        for dropout in [Vec::new(), dropped] {
+        for (dropout, causal) in [(Vec::new(), true), (dropped, true), (Vec::new(), false)] {
+            let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5, causal };
             check::gradients(&[&qkv], 1e-2, 1e-2, &|| {
                 (attention(&qkv, shape, dropout.clone())? * target.as_tensor())?.sum_all()
             });
@@ -184,7 +193,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition() {
-        let shape = AttentionShape { tokens: 2, heads: 1, head_dim: 2 };
+        let mut shape = AttentionShape { tokens: 2, heads: 1, head_dim: 2, causal: true };
         let rows = vec![
             1.0, 0.0, 1.0, 0.0, 2.0, 3.0_f32, // the first token: q, k, v
             1.0, 1.0, 0.0, 2.0, 4.0, 5.0,
@@ -195,5 +204,10 @@ mod tests {
         let (a, b) = ((1.0 / 2f32.sqrt()).exp(), (2.0 / 2f32.sqrt()).exp());
         let share = b / (a + b);
         assert!((out[1][0] - (2.0 + 2.0 * share)).abs() < 1e-5, "{out:?}");
+        shape.causal = false;
+        let all = attention(&qkv, shape, Vec::new()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(all[1], out[1]);
+        let first = 1.0 / (1.0 + (-1.0 / 2f32.sqrt()).exp());
+        assert!((all[0][0] - (4.0 - 2.0 * first)).abs() < 1e-5, "{all:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
 //! cut the graph: convolution, batch and layer normalisation, linear layers, attention,
-//! activations, soft-argmax and SIGReg.
+//! activations, soft-argmax, SIGReg and covariances.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
 //! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
@@ -10,6 +10,7 @@ mod activation;
 mod attention;
 mod batch_norm;
 mod conv;
+mod covariance;
 mod layer_norm;
 mod linear;
 mod math;
@@ -22,6 +23,7 @@ pub(crate) use activation::{activate, gelu_backward, gelu_in_place};
 pub(crate) use attention::{AttentionShape, attention, softmax};
 pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
 pub(crate) use conv::{ConvShape, conv2d};
+pub(crate) use covariance::covariance;
 pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
 pub(crate) use matmul::{Layout2, matmul};
