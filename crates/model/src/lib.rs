@@ -8,6 +8,7 @@
 mod batch;
 mod checkpoint;
 mod config;
+mod convert;
 mod encoder;
 mod error;
 mod layers;
@@ -30,6 +31,7 @@ pub use config::{
     EncoderConfig, InverseDynamicsConfig, LossConfig, ModelConfig, ModelInput, ModelSpec,
     OptimizerConfig, PredictorConfig, RewardConfig, Schedule, TrainConfig,
 };
+pub use convert::{LewmSource, convert_lewm};
 pub use error::ModelError;
 pub use memory::Memory;
 pub use prior::Prior;

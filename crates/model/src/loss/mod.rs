@@ -163,4 +163,6 @@ fn unit_vectors(count: usize, dim: usize, rng: &mut Rng) -> Vec<f32> {
 }
 
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod tests;
