@@ -1,5 +1,6 @@
 //! Models published elsewhere, as models of this crate.
 
+mod pickle;
 mod torch;
 
 use crate::config::{EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig};

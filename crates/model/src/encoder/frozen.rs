@@ -221,3 +221,27 @@ impl File<'_> {
 fn bad(path: &Path, detail: impl std::fmt::Display) -> ModelError {
     ModelError::Pretrained { path: path.to_owned(), detail: detail.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::values;
+
+    /// `tools/parity/dinov2` writes the files.
+    #[test]
+    fn a_frozen_trunk_sees_what_dinov2_sees() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dinov2");
+        let bytes = std::fs::read(folder.join("expected.safetensors")).unwrap();
+        let arrays = SafeTensors::deserialize(&bytes).unwrap();
+        let (images, shape) = fetch_any(&folder, &arrays, "images").unwrap();
+        let image = ImageSpec { camera: "top".into(), width: shape[2], height: shape[1] };
+        let (trunk, _) = read(&folder.join("model.safetensors"), 2, &image).unwrap();
+        let images = Tensor::from_vec(images, shape, &Device::Cpu).unwrap();
+        let got = values(&trunk.forward(&images).unwrap()).unwrap();
+        let (want, _) = fetch_any(&folder, &arrays, "tokens").unwrap();
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-4 * want.abs().max(1.0), "{got}, PyTorch {want}");
+        }
+    }
+}

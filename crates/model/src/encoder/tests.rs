@@ -23,7 +23,7 @@ fn both() -> ModelInput {
 
 /// Every kind (of images of 16 x 16), with what it sees.
 pub(crate) fn kinds(folder: &std::path::Path) -> Vec<(EncoderConfig, ModelInput)> {
-    let pixels = vec![
+    let pixels = [
         EncoderConfig::Keypoint { keypoints: 3, hidden: 6 },
         EncoderConfig::Conv { channels: vec![4, 6] },
         EncoderConfig::Vit { patch: 8, depth: 2, heads: 2, width: 6, mlp: 9, projector: 7 },
