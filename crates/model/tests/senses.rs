@@ -48,8 +48,11 @@ fn pixels_and_proprioception_train_together() {
         loss: vec![
             LossConfig::NextLatent { weight: 1.0 },
             LossConfig::Rollout { weight: 1.0 },
-            LossConfig::Variance { weight: 1.0 },
-            LossConfig::Covariance { weight: 1.0 },
+            LossConfig::Sigreg {
+                weight: Schedule { start: 0.2, end: 0.05, from: 0.2, to: 0.6 },
+                projections: 16,
+                knots: 9,
+            },
         ],
     };
     let seed = Seed::new(1);
