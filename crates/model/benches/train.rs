@@ -47,6 +47,7 @@ fn push_t() -> Case {
             predictor: PredictorConfig::Residual { hidden, action_dim: action },
             ensemble: 1,
             reward: None,
+            inverse_dynamics: None,
         },
         image: ImageSpec { camera: "top".into(), width: 64, height: 64 },
         loss: vec![
@@ -61,6 +62,62 @@ fn push_t() -> Case {
         // The image needs no gradient; a step is predicted from encoded latents and in open loop.
         products: WINDOW * (2 * first + 3 * (rest + head)) + 2 * steps * 3 * predictor,
     }
+}
+
+/// LeWorldModel's architecture (arXiv 2603.19312): next latent and SIGReg.
+fn lewm(side: usize, patch: usize, depth: usize, predictor: PredictorConfig) -> Case {
+    let PredictorConfig::Transformer { depth: blocks, heads, head_dim, mlp, .. } = predictor else {
+        unreachable!("the predictor is a transformer")
+    };
+    let (d, inner, tokens) = (192, heads * head_dim, (side / patch).pow(2) + 1);
+    // Of a token: maps to and from the attention, the perceptron; scores and sums over all tokens.
+    let block = 4 * d * d + 2 * d * 4 * d + 2 * tokens * d;
+    let projection = 2 * d * mlp;
+    let image = tokens * (depth * block + patch * patch * 3 * d) + projection;
+    let step = blocks * (4 * d * inner + 2 * d * mlp + 6 * d * d + 2 * 3 * inner) + projection;
+    Case {
+        model: ModelConfig {
+            latent_dim: d,
+            action_repeat: 5,
+            encoder: EncoderConfig::Vit {
+                patch,
+                depth,
+                heads: 3,
+                width: d,
+                mlp: 4 * d,
+                projector: mlp,
+            },
+            predictor,
+            ensemble: 1,
+            reward: None,
+            inverse_dynamics: None,
+        },
+        image: ImageSpec { camera: "top".into(), width: side, height: side },
+        loss: vec![
+            LossConfig::NextLatent { weight: 1.0 },
+            LossConfig::Sigreg {
+                weight: Schedule { start: 0.09, end: 0.09, from: 0.0, to: 1.0 },
+                projections: 1024,
+                knots: 17,
+            },
+        ],
+        products: 3 * (WINDOW * image + (WINDOW - 1) * step),
+    }
+}
+
+/// The published sizes, over images of so many pixels.
+fn lewm_published(side: usize, patch: usize) -> Case {
+    let (heads, head_dim, mlp) = (16, 64, 2048);
+    lewm(side, patch, 12, transformer(6, heads, head_dim, mlp))
+}
+
+/// A model that a user of two cores might choose.
+fn lewm_small() -> Case {
+    lewm(64, 8, 4, transformer(2, 4, 48, 768))
+}
+
+fn transformer(depth: usize, heads: usize, head_dim: usize, mlp: usize) -> PredictorConfig {
+    PredictorConfig::Transformer { depth, heads, head_dim, mlp, history: 3, dropout: 0.1 }
 }
 
 /// Episodes of random images and actions.
@@ -144,7 +201,10 @@ fn main() {
     let name = option("model").unwrap_or_else(|| "push-t".to_owned());
     let case = match name.as_str() {
         "push-t" => push_t(),
-        other => panic!("no model `{other}`; there is push-t"),
+        "lewm-small" => lewm_small(),
+        "lewm-64" => lewm_published(64, 8),
+        "lewm-224" => lewm_published(224, 14),
+        other => panic!("no model `{other}`; there are push-t, lewm-small, lewm-64 and lewm-224"),
     };
     let batch = if once { 4 } else { number("batch", 128) };
     let (threads, steps) = (number("threads", 2), if once { 1 } else { number("steps", 20) });

@@ -1,6 +1,7 @@
 //! Windows of experience: which there are, and how a batch of them becomes tensors.
 
 use crate::ModelError;
+use crate::encoder::Senses;
 use crate::world_model::{Scaling, WorldModel};
 use candle_core::{Device, Tensor};
 use housecat_core::{Experience, Rng, Seed};
@@ -61,7 +62,7 @@ pub(crate) struct Batch {
     /// T.
     pub length: usize,
     /// The encoder's input, `T * B` rows.
-    pub input: Tensor,
+    pub input: Senses,
     /// Action blocks, `[(T - 1) * B, block]`.
     pub blocks: Tensor,
     /// Rewards of the blocks in standard deviations, `[(T - 1) * B, 1]`.

@@ -45,11 +45,12 @@ impl Builder {
         })
     }
 
-    /// Standard normal values.
-    pub(crate) fn normal(&mut self, name: String, shape: &[usize]) -> Result<Var> {
+    /// Normal values of this standard deviation.
+    pub(crate) fn normal(&mut self, name: String, shape: &[usize], std: f32) -> Result<Var> {
         self.variable(name, shape, |rng, count| {
             let mut values = vec![0.0; count];
             rng.fill_normal(&mut values);
+            values.iter_mut().for_each(|value| *value *= std);
             values
         })
     }
@@ -101,7 +102,8 @@ impl Pass {
 
 /// `act(x W + b)`.
 pub(crate) struct Linear {
-    weight: Var,
+    /// Variables, unless the layer is fixed.
+    weight: Tensor,
     /// A variable, or zeros.
     bias: Tensor,
     activation: Activation,
@@ -117,8 +119,9 @@ impl Linear {
         activation: Activation,
     ) -> Result<Self> {
         let bound = gain / (inputs as f32).sqrt();
+        let weight = builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?;
         Ok(Self {
-            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            weight: weight.as_tensor().clone(),
             bias: builder.constant(format!("{name}.bias"), &[outputs], 0.0)?.as_tensor().clone(),
             activation,
         })
@@ -131,11 +134,17 @@ impl Linear {
         [inputs, outputs]: [usize; 2],
     ) -> Result<Self> {
         let bound = 1.0 / (inputs as f32).sqrt();
+        let weight = builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?;
         Ok(Self {
-            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            weight: weight.as_tensor().clone(),
             bias: Tensor::zeros(outputs, DType::F32, &Device::Cpu)?,
             activation: Activation::None,
         })
+    }
+
+    /// A layer that nothing trains: weight `[in, out]`, bias `[out]`.
+    pub(crate) fn fixed(weight: Tensor, bias: Tensor, activation: Activation) -> Self {
+        Self { weight, bias, activation }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -215,6 +224,11 @@ impl LayerNorm {
             Ok::<_, candle_core::Error>(var.as_tensor().clone())
         };
         Ok(Self { gamma: constant("gamma", 1.0)?, beta: constant("beta", 0.0)?, epsilon })
+    }
+
+    /// With a scale and a shift that nothing trains.
+    pub(crate) fn fixed(gamma: Tensor, beta: Tensor, epsilon: f32) -> Self {
+        Self { gamma, beta, epsilon }
     }
 
     /// Without.

@@ -1,6 +1,6 @@
 //! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
 //! cut the graph: convolution blocks with soft-argmax, batch and layer normalisation, linear
-//! layers, attention, activations and SIGReg.
+//! layers, attention, activations, SIGReg and covariances.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
 //! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
@@ -11,6 +11,7 @@ mod attention;
 mod batch_norm;
 mod conv;
 mod conv_stack;
+mod covariance;
 mod lanes;
 mod layer_norm;
 mod linear;
@@ -25,6 +26,7 @@ pub(crate) use attention::{AttentionShape, attention, softmax};
 pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
 pub(crate) use conv::ConvShape;
 pub(crate) use conv_stack::{Block, conv_stack, conv_stack_with};
+pub(crate) use covariance::covariance;
 pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
 pub(crate) use matmul::{Layout2, matmul};

@@ -1,44 +1,8 @@
-//! Encoders: an observation becomes a latent of D standard components.
+//! Keypoints: where in the image each feature is.
 
-use crate::config::{EncoderConfig, ModelInput};
 use crate::layers::{BatchNorm, Builder, ConvBlock, Linear, Pass, scalar};
 use crate::ops::{Activation, ConvShape};
 use candle_core::{Result, Tensor, Var};
-
-/// An encoder of one of the configured kinds.
-pub(crate) enum Encoder {
-    Keypoint(Box<Keypoint>),
-    Mlp(Mlp),
-}
-
-impl Encoder {
-    pub(crate) fn new(
-        builder: &mut Builder,
-        config: &EncoderConfig,
-        input: &ModelInput,
-        latent_dim: usize,
-    ) -> Result<Self> {
-        match (config, input) {
-            (&EncoderConfig::Keypoint { keypoints, hidden }, _) => {
-                Ok(Self::Keypoint(Box::new(Keypoint::new(builder, keypoints, hidden, latent_dim)?)))
-            }
-            (&EncoderConfig::Mlp { hidden }, ModelInput::State { names }) => {
-                Ok(Self::Mlp(Mlp::new(builder, [names.len(), hidden, latent_dim])?))
-            }
-            (EncoderConfig::Mlp { .. }, ModelInput::Pixels { .. }) => {
-                candle_core::bail!("an `mlp` encoder cannot see pixels")
-            }
-        }
-    }
-
-    /// x `[n, h, w, 3]` in [-1, 1] (pixels) or `[n, state]` (states) gives `[n, D]`.
-    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        match self {
-            Self::Keypoint(encoder) => encoder.forward(x, pass),
-            Self::Mlp(encoder) => encoder.forward(x, pass),
-        }
-    }
-}
 
 /// Three convolutions, a map per keypoint, soft-argmax, and a linear map beside a perceptron from the
 /// positions to the latent.
@@ -56,7 +20,7 @@ pub(crate) struct Keypoint {
 const WIDTHS: [usize; 3] = [16, 32, 32];
 
 impl Keypoint {
-    fn new(
+    pub(super) fn new(
         builder: &mut Builder,
         keypoints: usize,
         hidden: usize,
@@ -93,38 +57,11 @@ impl Keypoint {
         })
     }
 
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let positions = ConvBlock::stack(&self.blocks, x, Some(&self.log_temperature), pass)?;
         let positions = self.positions.forward(&positions, pass)?;
         let latent = (self.direct.forward(&positions)?
             + self.out.forward(&self.hidden.forward(&positions)?)?)?;
         self.norm.forward(&latent, pass)
-    }
-}
-
-/// A perceptron of two hidden layers.
-pub(crate) struct Mlp {
-    layers: [Linear; 3],
-    norm: BatchNorm,
-}
-
-impl Mlp {
-    fn new(builder: &mut Builder, [inputs, hidden, latent_dim]: [usize; 3]) -> Result<Self> {
-        Ok(Self {
-            layers: [
-                Linear::new(builder, "encoder.0", [inputs, hidden], 1.0, Activation::Silu)?,
-                Linear::new(builder, "encoder.1", [hidden, hidden], 1.0, Activation::Silu)?,
-                Linear::new(builder, "encoder.2", [hidden, latent_dim], 1.0, Activation::None)?,
-            ],
-            norm: BatchNorm::plain(builder, "encoder.norm", latent_dim)?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let mut x = x.clone();
-        for layer in &self.layers {
-            x = layer.forward(&x)?;
-        }
-        self.norm.forward(&x, pass)
     }
 }
