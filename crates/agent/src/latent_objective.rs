@@ -144,6 +144,7 @@ mod tests {
             predictor: PredictorConfig::Residual { hidden: 16, action_dim: 4 },
             ensemble: 1,
             reward: None,
+            inverse_dynamics: None,
         };
         for reward in [None, Some(RewardConfig { hidden: 6 })] {
             let spec = ModelSpec {

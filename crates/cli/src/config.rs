@@ -17,6 +17,15 @@ pub enum Input {
     Pixels,
     /// The sim's state vector.
     State,
+    /// The camera, and the components of the state that `proprioception` names.
+    Both,
+}
+
+impl Input {
+    /// Whether there is a camera.
+    pub fn sees(self) -> bool {
+        self != Self::State
+    }
 }
 
 /// Who records episodes.
@@ -63,6 +72,9 @@ pub struct RunConfig {
     pub seed: u64,
     /// What the model sees.
     pub input: Input,
+    /// Components of the state that the model is given beside the camera: what the robot's own sensors tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proprioception: Vec<String>,
     /// What is collected.
     pub collect: CollectConfig,
     /// The network.
@@ -150,19 +162,40 @@ impl RunConfig {
         if self.collect.episodes == 0 || self.collect.steps == 0 {
             bail!("`collect.episodes` and `collect.steps` must be at least 1");
         }
-        let input = match self.input {
-            Input::State => ModelInput::State { names: Vec::new() },
-            Input::Pixels => ModelInput::Pixels {
-                image: ImageSpec { camera: String::new(), width: 1, height: 1 },
-            },
-        };
-        self.model.validate(&input)?;
+        if self.input == Input::Both && self.proprioception.is_empty() {
+            bail!(
+                "`input` is `both` and `proprioception` names nothing; name components of the state there, as \
+                 `proprioception = [\"pusher_x\"]`"
+            );
+        }
+        if self.input != Input::Both && !self.proprioception.is_empty() {
+            bail!("`proprioception` goes with `input = \"both\"`; set that, or leave it out");
+        }
+        let image = ImageSpec { camera: String::new(), width: 1, height: 1 };
+        self.model.validate(&self.sight(Some(image), &[])?)?;
         self.train.validate(&self.model)?;
         for (name, search) in [("planner", &self.planner), ("oracle", &self.oracle)] {
             search.validate().with_context(|| format!("[{name}]"))?;
         }
         self.eval.validate()?;
         Ok(())
+    }
+
+    /// What the model sees of a camera (none without images) and a state vector of these components.
+    ///
+    /// # Errors
+    /// If it sees pixels and there are none.
+    pub fn sight(&self, image: Option<ImageSpec>, state: &[String]) -> anyhow::Result<ModelInput> {
+        let image = || image.context("there are no images, and `input` is not `state`");
+        Ok(match self.input {
+            Input::State => ModelInput::State { names: state.to_vec() },
+            Input::Pixels => ModelInput::Pixels { image: image()? },
+            Input::Both => ModelInput::Both {
+                image: image()?,
+                names: state.to_vec(),
+                proprioception: self.proprioception.clone(),
+            },
+        })
     }
 
     /// As TOML.

@@ -25,6 +25,7 @@ fn model(latent_dim: usize, predictor: PredictorConfig, ensemble: usize) -> Worl
             predictor,
             ensemble,
             reward: None,
+            inverse_dynamics: None,
         },
     };
     WorldModel::new(spec, Seed::new(0)).expect("the configuration is valid")

@@ -1,6 +1,7 @@
 //! Windows of experience: which there are, and how a batch of them becomes tensors.
 
 use crate::ModelError;
+use crate::encoder::Senses;
 use crate::world_model::{Scaling, WorldModel};
 use candle_core::{Device, Tensor};
 use housecat_core::{Experience, Rng, Seed};
@@ -66,7 +67,7 @@ pub(crate) enum Source<'a> {
 /// Rows of a batch.
 pub(crate) enum Input {
     /// For the encoder.
-    Frames(Tensor),
+    Frames(Senses),
     /// Encoded, `[n, D]`.
     Latents(Tensor),
 }

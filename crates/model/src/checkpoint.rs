@@ -67,8 +67,7 @@ fn write_files(
     step: u64,
 ) -> Result<(), ModelError> {
     let model = trainer.model();
-    write_file(&partial.join("model.safetensors"), &serialize(&model.arrays()?)?)?;
-    write_file(&partial.join("config.json"), &to_json(model.spec())?)?;
+    write_model(model, partial)?;
     let optimizer = trainer.optimizer();
     let moments = optimizer.first.iter().zip(&optimizer.second);
     let arrays: Vec<NamedArray> = model
@@ -89,6 +88,24 @@ fn write_files(
         State { step, skipped: trainer.steps_skipped(), seed, train: trainer.config().clone() };
     write_file(&partial.join("state.json"), &to_json(&state)?)?;
     sync_folder(partial)
+}
+
+fn write_model(model: &WorldModel, folder: &Path) -> Result<(), ModelError> {
+    write_file(&folder.join("model.safetensors"), &serialize(&model.arrays()?)?)?;
+    write_file(&folder.join("config.json"), &to_json(model.spec())?)
+}
+
+/// Writes a model alone into a new folder, for [`load_model`] and [`Trainer::start_from`].
+///
+/// # Errors
+/// If the folder exists already or a file cannot be written.
+pub fn save_model(model: &WorldModel, folder: &Path) -> Result<(), ModelError> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(io(parent))?;
+    }
+    fs::create_dir(folder).map_err(io(folder))?;
+    write_model(model, folder)?;
+    sync_folder(folder)
 }
 
 #[cfg(unix)]

@@ -34,6 +34,14 @@ pub enum ModelError {
         /// What is wrong in it.
         detail: String,
     },
+    /// A file of pretrained weights holds something else.
+    #[error("{path} does not hold usable weights: {detail}")]
+    Pretrained {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it, and what to do.
+        detail: String,
+    },
     /// The loss is no longer a number.
     #[error(
         "the loss became {loss} at step {step} and stayed so for {repeats} steps; lower \

@@ -2,7 +2,8 @@
 
 use crate::ModelError;
 use crate::ops::{
-    Activation, BatchStats, ConvShape, batch_norm, conv2d, layer_norm, linear, normalise,
+    Activation, BatchStats, Block, ConvShape, batch_norm, conv_stack, conv_stack_with, layer_norm,
+    linear, normalise,
 };
 use candle_core::{DType, Device, Result, Tensor, Var};
 use housecat_core::{Rng, Seed};
@@ -44,11 +45,12 @@ impl Builder {
         })
     }
 
-    /// Standard normal values.
-    pub(crate) fn normal(&mut self, name: String, shape: &[usize]) -> Result<Var> {
+    /// Normal values of this standard deviation.
+    pub(crate) fn normal(&mut self, name: String, shape: &[usize], std: f32) -> Result<Var> {
         self.variable(name, shape, |rng, count| {
             let mut values = vec![0.0; count];
             rng.fill_normal(&mut values);
+            values.iter_mut().for_each(|value| *value *= std);
             values
         })
     }
@@ -73,6 +75,12 @@ pub(crate) struct Training {
     dropout: RefCell<Rng>,
 }
 
+impl Training {
+    fn keep(&self, layer: &str, stats: BatchStats) {
+        self.statistics.borrow_mut().entry(layer.to_owned()).or_insert(stats);
+    }
+}
+
 impl Pass {
     /// A pass that trains, with its own stream to drop by.
     pub(crate) fn train(dropout: Rng) -> Self {
@@ -94,7 +102,8 @@ impl Pass {
 
 /// `act(x W + b)`.
 pub(crate) struct Linear {
-    weight: Var,
+    /// Variables, unless the layer is fixed.
+    weight: Tensor,
     /// A variable, or zeros.
     bias: Tensor,
     activation: Activation,
@@ -110,8 +119,9 @@ impl Linear {
         activation: Activation,
     ) -> Result<Self> {
         let bound = gain / (inputs as f32).sqrt();
+        let weight = builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?;
         Ok(Self {
-            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            weight: weight.as_tensor().clone(),
             bias: builder.constant(format!("{name}.bias"), &[outputs], 0.0)?.as_tensor().clone(),
             activation,
         })
@@ -124,11 +134,17 @@ impl Linear {
         [inputs, outputs]: [usize; 2],
     ) -> Result<Self> {
         let bound = 1.0 / (inputs as f32).sqrt();
+        let weight = builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?;
         Ok(Self {
-            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            weight: weight.as_tensor().clone(),
             bias: Tensor::zeros(outputs, DType::F32, &Device::Cpu)?,
             activation: Activation::None,
         })
+    }
+
+    /// A layer that nothing trains: weight `[in, out]`, bias `[out]`.
+    pub(crate) fn fixed(weight: Tensor, bias: Tensor, activation: Activation) -> Self {
+        Self { weight, bias, activation }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -141,29 +157,23 @@ pub(crate) struct BatchNorm {
     name: String,
     gamma: Tensor,
     beta: Tensor,
-    relu: bool,
     running: Running,
 }
 
 impl BatchNorm {
     /// With learned scale and shift.
-    pub(crate) fn new(
-        builder: &mut Builder,
-        name: &str,
-        channels: usize,
-        relu: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(builder: &mut Builder, name: &str, channels: usize) -> Result<Self> {
         let gamma =
             builder.constant(format!("{name}.gamma"), &[channels], 1.0)?.as_tensor().clone();
         let beta = builder.constant(format!("{name}.beta"), &[channels], 0.0)?.as_tensor().clone();
-        Ok(Self::with(builder, name, channels, gamma, beta, relu))
+        Ok(Self::with(builder, name, channels, gamma, beta))
     }
 
     /// Without: the output's columns are standard.
     pub(crate) fn plain(builder: &mut Builder, name: &str, channels: usize) -> Result<Self> {
         let gamma = Tensor::ones(channels, DType::F32, &Device::Cpu)?;
         let beta = gamma.zeros_like()?;
-        Ok(Self::with(builder, name, channels, gamma, beta, false))
+        Ok(Self::with(builder, name, channels, gamma, beta))
     }
 
     fn with(
@@ -172,24 +182,23 @@ impl BatchNorm {
         channels: usize,
         gamma: Tensor,
         beta: Tensor,
-        relu: bool,
     ) -> Self {
         let start = BatchStats { mean: vec![0.0; channels], var: vec![1.0; channels] };
         let running = Arc::new(RwLock::new(start));
         builder.statistics.push((name.to_owned(), Arc::clone(&running)));
-        Self { name: name.to_owned(), gamma, beta, relu, running }
+        Self { name: name.to_owned(), gamma, beta, running }
     }
 
     pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         match pass {
             Pass::Train(training) => {
-                let (y, stats) = batch_norm(x, &self.gamma, &self.beta, self.relu)?;
-                training.statistics.borrow_mut().entry(self.name.clone()).or_insert(stats);
+                let (y, stats) = batch_norm(x, &self.gamma, &self.beta)?;
+                training.keep(&self.name, stats);
                 Ok(y)
             }
             Pass::Look => {
                 let stats = self.running.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-                normalise(x, &self.gamma, &self.beta, &stats, self.relu)
+                normalise(x, &self.gamma, &self.beta, &stats)
             }
         }
     }
@@ -217,6 +226,11 @@ impl LayerNorm {
         Ok(Self { gamma: constant("gamma", 1.0)?, beta: constant("beta", 0.0)?, epsilon })
     }
 
+    /// With a scale and a shift that nothing trains.
+    pub(crate) fn fixed(gamma: Tensor, beta: Tensor, epsilon: f32) -> Self {
+        Self { gamma, beta, epsilon }
+    }
+
     /// Without.
     pub(crate) fn plain(width: usize, epsilon: f32) -> Result<Self> {
         let gamma = Tensor::ones(width, DType::F32, &Device::Cpu)?;
@@ -228,38 +242,92 @@ impl LayerNorm {
     }
 }
 
-/// Convolution, batch normalisation, ReLU.
+/// Convolution, batch normalisation and perhaps a ReLU; they are passed as a stack.
 pub(crate) struct ConvBlock {
     weight: Var,
+    bias: Option<Var>,
     shape: ConvShape,
+    relu: bool,
     norm: BatchNorm,
-    /// The first block's input is an image, whose gradient nobody wants.
-    first: bool,
 }
 
 impl ConvBlock {
+    /// With a ReLU.
     pub(crate) fn new(
         builder: &mut Builder,
         name: &str,
         shape: ConvShape,
         [inputs, outputs]: [usize; 2],
-        first: bool,
     ) -> Result<Self> {
         let window = shape.kernel * shape.kernel * inputs;
+        let bound = (3.0 / window as f32).sqrt();
         Ok(Self {
-            weight: builder.uniform(
-                format!("{name}.weight"),
-                &[window, outputs],
-                (3.0 / window as f32).sqrt(),
-            )?,
+            weight: builder.uniform(format!("{name}.weight"), &[window, outputs], bound)?,
+            bias: None,
             shape,
-            norm: BatchNorm::new(builder, &format!("{name}.norm"), outputs, true)?,
-            first,
+            relu: true,
+            norm: BatchNorm::new(builder, &format!("{name}.norm"), outputs)?,
         })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.norm.forward(&conv2d(x, &self.weight, self.shape, !self.first)?, pass)
+    /// A linear map of each pixel, with a bias and without a ReLU; initialised as a [`Linear`].
+    pub(crate) fn pointwise(
+        builder: &mut Builder,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+    ) -> Result<Self> {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        Ok(Self {
+            weight: builder.uniform(format!("{name}.weight"), &[inputs, outputs], bound)?,
+            bias: Some(builder.constant(format!("{name}.bias"), &[outputs], 0.0)?),
+            shape: ConvShape { kernel: 1, stride: 1, padding: 0 },
+            relu: false,
+            norm: BatchNorm::new(builder, &format!("{name}.norm"), outputs)?,
+        })
+    }
+
+    /// Images `[n, h, w, c]` through all the blocks, `[n, oh, ow, k]`, or to the positions of the k maps under a softmax
+    /// with this log temperature, `[n, 2 k]`; no gradient by the images.
+    pub(crate) fn stack(
+        blocks: &[Self],
+        x: &Tensor,
+        log_temperature: Option<&Tensor>,
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        let stack: Vec<Block<'_>> = blocks
+            .iter()
+            .map(|block| Block {
+                shape: block.shape,
+                relu: block.relu,
+                weight: &block.weight,
+                bias: block.bias.as_ref().map(Var::as_tensor),
+                gamma: &block.norm.gamma,
+                beta: &block.norm.beta,
+            })
+            .collect();
+        match pass {
+            Pass::Train(training) => {
+                let (y, stats) = conv_stack(x, &stack, log_temperature)?;
+                for (block, stats) in blocks.iter().zip(stats) {
+                    training.keep(&block.norm.name, stats);
+                }
+                Ok(y)
+            }
+            Pass::Look => {
+                let stats: Vec<BatchStats> = blocks
+                    .iter()
+                    .map(|block| {
+                        block
+                            .norm
+                            .running
+                            .read()
+                            .unwrap_or_else(|poisoned| poisoned.into_inner())
+                            .clone()
+                    })
+                    .collect();
+                conv_stack_with(x, &stack, log_temperature, &stats)
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod batch;
 mod checkpoint;
 mod config;
+mod convert;
 mod encoder;
 mod error;
 mod layers;
@@ -16,18 +17,21 @@ mod memory;
 mod ops;
 mod optimizer;
 mod predictor;
+mod pretrained;
 mod prior;
 mod probe;
+mod projector;
 mod rollout;
 mod route;
 mod trainer;
 mod world_model;
 
-pub use checkpoint::{load_checkpoint, load_model, save_checkpoint};
+pub use checkpoint::{load_checkpoint, load_model, save_checkpoint, save_model};
 pub use config::{
-    EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig,
-    PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,
+    EncoderConfig, InverseDynamicsConfig, LossConfig, ModelConfig, ModelInput, ModelSpec,
+    OptimizerConfig, PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,
 };
+pub use convert::{LewmSource, convert_lewm};
 pub use error::ModelError;
 pub use memory::Memory;
 pub use prior::Prior;

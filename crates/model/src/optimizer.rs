@@ -2,8 +2,9 @@
 
 use crate::ModelError;
 use crate::config::OptimizerConfig;
-use crate::layers::values;
-use candle_core::{Device, Tensor, Var};
+use crate::ops::simd;
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
+use std::cell::RefCell;
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.99;
@@ -30,27 +31,63 @@ impl AdamW {
         step: u64,
         learning_rate: f32,
         weight_decay: f32,
-    ) -> Result<(), ModelError> {
+    ) -> std::result::Result<(), ModelError> {
         let correction = |beta: f32| (1.0 - f64::from(beta).powi(step.min(1 << 30) as i32)) as f32;
-        let (correct1, correct2) = (correction(BETA1), correction(BETA2));
-        for (index, (_, var)) in variables.iter().enumerate() {
-            if grads[index].is_empty() {
-                continue;
-            }
+        let corrections = [correction(BETA1), correction(BETA2)];
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        for (((_, var), grads), (first, second)) in variables.iter().zip(grads).zip(moments) {
             let decay = if var.dims().len() > 1 { learning_rate * weight_decay } else { 0.0 };
-            let mut weights = values(var.as_tensor())?;
-            let moments = self.first[index].iter_mut().zip(&mut self.second[index]);
-            for ((weight, &grad), (first, second)) in
-                weights.iter_mut().zip(&grads[index]).zip(moments)
-            {
-                *first += (1.0 - BETA1) * (grad - *first);
-                *second += (1.0 - BETA2) * (grad * grad - *second);
-                let direction = (*first / correct1) / ((*second / correct2).sqrt() + EPSILON);
-                *weight -= learning_rate * direction + decay * *weight;
-            }
-            var.set(&Tensor::from_vec(weights, var.dims(), &Device::Cpu)?)?;
+            let moments = RefCell::new([&mut first[..], &mut second[..]]);
+            var.inplace_op1(&Update { grads, moments, corrections, learning_rate, decay })?;
         }
         Ok(())
+    }
+}
+
+/// One variable's step, in place.
+struct Update<'a> {
+    grads: &'a [f32],
+    moments: RefCell<[&'a mut [f32]; 2]>,
+    /// What the moments' sums of weights fall short of, `1 - beta^step`.
+    corrections: [f32; 2],
+    learning_rate: f32,
+    decay: f32,
+}
+
+impl InplaceOp1 for Update<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
+        else {
+            candle_core::bail!("a variable is not contiguous f32")
+        };
+        let [first, second] = &mut *self.moments.borrow_mut();
+        let rates = [self.learning_rate, self.decay];
+        update(&mut values[start..end], self.grads, first, second, self.corrections, rates);
+        Ok(())
+    }
+}
+
+simd! {
+    fn update(
+        weights: &mut [f32],
+        grads: &[f32],
+        first: &mut [f32],
+        second: &mut [f32],
+        corrections: [f32; 2],
+        rates: [f32; 2],
+    ) {
+        let ([correct1, correct2], [learning_rate, decay]) = (corrections, rates);
+        let moments = first.iter_mut().zip(second);
+        for ((weight, &grad), (first, second)) in weights.iter_mut().zip(grads).zip(moments) {
+            *first += (1.0 - BETA1) * (grad - *first);
+            *second += (1.0 - BETA2) * (grad * grad - *second);
+            let direction = (*first / correct1) / ((*second / correct2).sqrt() + EPSILON);
+            *weight -= learning_rate * direction + decay * *weight;
+        }
     }
 }
 
@@ -77,6 +114,8 @@ pub(crate) fn clip(grads: &mut [Vec<f32>], limit: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::values;
+    use candle_core::{Device, Tensor};
 
     #[test]
     fn finds_the_bottom_of_a_bowl() {

@@ -295,7 +295,8 @@ impl<'a> Trainer<'a> {
         let store = loss.backward()?;
         let grads = self.model.variables.iter().map(|(name, var)| match store.get(var.as_tensor()) {
             Some(grad) => values(grad),
-            None if !encodes && name.starts_with("encoder") => Ok(Vec::new()),
+            // The encoder, and what only it needed.
+            None if !encodes => Ok(Vec::new()),
             None => Err(ModelError::Config {
                 key: "loss",
                 value: format!("{:?}", terms.keys().collect::<Vec<_>>()),

@@ -1,20 +1,20 @@
 //! The network as a whole: what it is made of, what it was scaled by, and how it looks at the world.
 
-use crate::config::{ModelInput, ModelSpec};
-use crate::encoder::Encoder;
+use crate::config::ModelSpec;
+use crate::encoder::{Encoder, Senses};
 use crate::layers::{Builder, Pass, values};
 use crate::ops::BatchStats;
-use crate::predictor::{Predictor, RewardHead, member_name};
+use crate::predictor::{InverseDynamics, Predictor, RewardHead, member_name};
 use crate::{LatentRollout, ModelError};
 use candle_core::{Device, Tensor, Var};
-use housecat_core::{Experience, Observation, Seed};
+use housecat_core::{Experience, ImageSpec, Observation, Seed};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 /// Offsets and scales fitted to the training data.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scaling {
-    /// Mean and standard deviation of each state component (empty for pixels).
+    /// Mean and standard deviation of each component of the state vector (empty for pixels alone).
     pub state_mean: Vec<f32>,
     pub state_std: Vec<f32>,
     /// Of the summed reward of an action block.
@@ -41,6 +41,9 @@ pub struct WorldModel {
     /// At least one; more are an ensemble.
     pub(crate) predictors: Vec<Predictor>,
     pub(crate) reward: Option<RewardHead>,
+    pub(crate) inverse: Option<InverseDynamics>,
+    /// Indices of the state components that the encoder is given.
+    felt: Vec<usize>,
     pub(crate) variables: Vec<(String, Var)>,
     pub(crate) statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
     pub(crate) scaling: Scaling,
@@ -52,7 +55,7 @@ impl WorldModel {
     /// # Errors
     /// If the specification makes no sense.
     pub fn new(spec: ModelSpec, seed: Seed) -> Result<Self, ModelError> {
-        spec.model.validate(&spec.input)?;
+        spec.validate()?;
         let mut builder = Builder::new(seed.child("weights", 0));
         let config = &spec.model;
         let encoder = Encoder::new(&mut builder, &config.encoder, &spec.input, config.latent_dim)?;
@@ -70,10 +73,11 @@ impl WorldModel {
             }
             None => None,
         };
-        let states = match &spec.input {
-            ModelInput::State { names } => names.len(),
-            ModelInput::Pixels { .. } => 0,
+        let inverse = match &config.inverse_dynamics {
+            Some(head) => Some(InverseDynamics::new(&mut builder, head.hidden, sizes)?),
+            None => None,
         };
+        let (states, felt) = (spec.input.state().len(), spec.input.felt()?);
         let scaling = Scaling {
             state_mean: vec![0.0; states],
             state_std: vec![1.0; states],
@@ -81,7 +85,17 @@ impl WorldModel {
             reward_std: 1.0,
         };
         let Builder { variables, statistics, .. } = builder;
-        Ok(Self { spec, encoder, predictors, reward, variables, statistics, scaling })
+        Ok(Self {
+            spec,
+            encoder,
+            predictors,
+            reward,
+            inverse,
+            felt,
+            variables,
+            statistics,
+            scaling,
+        })
     }
 
     /// What it is made of.
@@ -104,38 +118,37 @@ impl WorldModel {
     /// # Errors
     /// If an observation lacks what the model sees or has another size.
     pub fn encode(&self, observations: &[&Observation]) -> Result<Vec<f32>, ModelError> {
-        let mut raw = Vec::new();
+        let (mut pixels, mut state) = (Vec::new(), Vec::new());
+        let names = self.spec.input.state();
         for observation in observations {
-            match &self.spec.input {
-                ModelInput::Pixels { image: spec } => {
-                    let Some(image) = observation.images.first() else {
-                        return Err(ModelError::Data(
-                            "the observation has no image, and the model sees pixels".into(),
-                        ));
-                    };
-                    if (image.width, image.height) != (spec.width, spec.height) {
-                        return Err(ModelError::Data(format!(
-                            "the image is {}x{}, and the model sees {}x{}",
-                            image.width, image.height, spec.width, spec.height
-                        )));
-                    }
-                    append_pixels(&image.pixels, &mut raw);
+            if let Some(spec) = self.spec.input.image() {
+                let Some(image) = observation.images.first() else {
+                    return Err(ModelError::Data(
+                        "the observation has no image, and the model sees pixels".into(),
+                    ));
+                };
+                if (image.width, image.height) != (spec.width, spec.height) {
+                    return Err(ModelError::Data(format!(
+                        "the image is {}x{}, and the model sees {}x{}",
+                        image.width, image.height, spec.width, spec.height
+                    )));
                 }
-                ModelInput::State { names } => {
-                    if observation.state.len() != names.len() {
-                        return Err(ModelError::Data(format!(
-                            "the state has {} components, and the model sees {} ({})",
-                            observation.state.len(),
-                            names.len(),
-                            names.join(", ")
-                        )));
-                    }
-                    self.append_state(&observation.state, &mut raw);
+                append_pixels(&image.pixels, &mut pixels);
+            }
+            if !names.is_empty() {
+                if observation.state.len() != names.len() {
+                    return Err(ModelError::Data(format!(
+                        "the state has {} components, and the model sees {} ({})",
+                        observation.state.len(),
+                        names.len(),
+                        names.join(", ")
+                    )));
                 }
+                self.append_state(&observation.state, &mut state);
             }
         }
-        let x = self.input_tensor(raw, observations.len())?;
-        values(&self.encoder.forward(&x, &Pass::Look)?)
+        let senses = self.senses(pixels, state, observations.len())?;
+        values(&self.encoder.forward(&senses, &Pass::Look)?)
     }
 
     /// Encodes these frames of an experience, `[n, D]` flattened, in chunks.
@@ -166,22 +179,23 @@ impl WorldModel {
                 self.spec.actions.join(", ")
             )));
         }
-        match &self.spec.input {
-            ModelInput::Pixels { image } if experience.image.as_ref() != Some(image) => {
-                Err(ModelError::Data(format!(
-                    "the model sees camera `{}` at {}x{}, the dataset holds {:?}",
-                    image.camera, image.width, image.height, experience.image
-                )))
-            }
-            ModelInput::State { names } if experience.state_names != *names => {
-                Err(ModelError::Data(format!(
-                    "the model sees the state [{}], the dataset holds [{}]",
-                    names.join(", "),
-                    experience.state_names.join(", ")
-                )))
-            }
-            _ => Ok(()),
+        if let Some(image) = self.spec.input.image()
+            && experience.image.as_ref() != Some(image)
+        {
+            return Err(ModelError::Data(format!(
+                "the model sees camera `{}` at {}x{}, the dataset holds {:?}",
+                image.camera, image.width, image.height, experience.image
+            )));
         }
+        let names = self.spec.input.state();
+        if !names.is_empty() && experience.state_names != names {
+            return Err(ModelError::Data(format!(
+                "the model sees the state [{}], the dataset holds [{}]",
+                names.join(", "),
+                experience.state_names.join(", ")
+            )));
+        }
+        Ok(())
     }
 
     /// The encoder's input for these frames of an experience.
@@ -189,29 +203,40 @@ impl WorldModel {
         &self,
         experience: &Experience,
         frames: &[usize],
-    ) -> candle_core::Result<Tensor> {
-        let mut raw = Vec::new();
+    ) -> candle_core::Result<Senses> {
+        let bytes = self.spec.input.image().map_or(0, ImageSpec::bytes);
+        let mut pixels = Vec::with_capacity(frames.len() * bytes);
+        let mut state = Vec::new();
         for &frame in frames {
-            match &self.spec.input {
-                ModelInput::Pixels { .. } => append_pixels(experience.image(frame), &mut raw),
-                ModelInput::State { .. } => self.append_state(experience.state(frame), &mut raw),
+            if self.spec.input.image().is_some() {
+                append_pixels(experience.image(frame), &mut pixels);
+            }
+            if !self.felt.is_empty() {
+                self.append_state(experience.state(frame), &mut state);
             }
         }
-        self.input_tensor(raw, frames.len())
+        self.senses(pixels, state, frames.len())
     }
 
     fn append_state(&self, state: &[f32], out: &mut Vec<f32>) {
-        let scale = self.scaling.state_mean.iter().zip(&self.scaling.state_std);
-        out.extend(state.iter().zip(scale).map(|(value, (mean, std))| (value - mean) / std));
+        let Scaling { state_mean, state_std, .. } = &self.scaling;
+        out.extend(self.felt.iter().map(|&i| (state[i] - state_mean[i]) / state_std[i]));
     }
 
-    fn input_tensor(&self, raw: Vec<f32>, n: usize) -> candle_core::Result<Tensor> {
-        match &self.spec.input {
-            ModelInput::Pixels { image } => {
-                Tensor::from_vec(raw, (n, image.height, image.width, 3), &Device::Cpu)
+    /// What the encoder is given of n observations.
+    fn senses(&self, pixels: Vec<f32>, state: Vec<f32>, n: usize) -> candle_core::Result<Senses> {
+        let pixels = match self.spec.input.image() {
+            Some(image) => {
+                let shape = (n, image.height, image.width, 3);
+                Some(Tensor::from_vec(pixels, shape, &Device::Cpu)?)
             }
-            ModelInput::State { names } => Tensor::from_vec(raw, (n, names.len()), &Device::Cpu),
-        }
+            None => None,
+        };
+        let state = match self.felt.len() {
+            0 => None,
+            states => Some(Tensor::from_vec(state, (n, states), &Device::Cpu)?),
+        };
+        Ok(Senses { pixels, state })
     }
 
     /// The fast rollout path with a copy of the present weights.

@@ -2,7 +2,7 @@
 
 use crate::args::CollectArgs;
 use crate::command::eval::memory;
-use crate::config::{Input, RunConfig};
+use crate::config::RunConfig;
 use crate::console::Progress;
 use crate::experience::{Beginner, Collectors, named};
 use crate::run_dir::{RunDir, write_whole};
@@ -265,5 +265,5 @@ fn describe(config: &RunConfig, planned: bool) -> String {
 
 /// Whether a run's dataset needs images.
 pub fn wants_images(config: &RunConfig) -> bool {
-    config.input == Input::Pixels
+    config.input.sees()
 }

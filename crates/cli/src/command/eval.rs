@@ -10,7 +10,7 @@ use crate::sims;
 use anyhow::{Context as _, bail};
 use housecat_agent::{AgentError, Arm, EvalReport, Evaluation, Evaluator, evaluate};
 use housecat_core::{Env, Levels, Protocol, TaskKind};
-use housecat_model::{Memory, ModelInput, WorldModel, load_model};
+use housecat_model::{Memory, WorldModel, load_model};
 use housecat_plan::PlannerConfig;
 use housecat_sim::{Sim, ViewOptions};
 use std::path::Path;
@@ -123,9 +123,8 @@ fn check_fit(model: &WorldModel, sim: &Sim) -> anyhow::Result<()> {
             env.spaces().action.names.join(", ")
         );
     }
-    if let ModelInput::State { names } = &spec.input
-        && env.spaces().observation.state != *names
-    {
+    let names = spec.input.state();
+    if !names.is_empty() && env.spaces().observation.state != names {
         bail!(
             "the model sees the state [{}], the sim `{}` shows [{}]; the sim has changed since, train again",
             names.join(", "),
@@ -138,9 +137,10 @@ fn check_fit(model: &WorldModel, sim: &Sim) -> anyhow::Result<()> {
 
 /// The view of a sim that a model needs, and nothing more.
 pub fn model_view(model: &WorldModel) -> ViewOptions {
-    match &model.spec().input {
-        ModelInput::Pixels { image } => ViewOptions { images: vec![image.clone()], state: false },
-        ModelInput::State { .. } => ViewOptions { images: Vec::new(), state: true },
+    let input = &model.spec().input;
+    ViewOptions {
+        images: input.image().into_iter().cloned().collect(),
+        state: !input.state().is_empty(),
     }
 }
 

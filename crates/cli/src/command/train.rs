@@ -1,7 +1,7 @@
 //! `housecat train`: a world model from a dataset, with checkpoints, metrics and resumption.
 
 use crate::args::TrainArgs;
-use crate::config::{Input, RunConfig};
+use crate::config::RunConfig;
 use crate::console::Progress;
 use crate::metrics::Metrics;
 use crate::provenance::Provenance;
@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{Dataset, Selection};
 use housecat_model::{
-    LinearProbe, Memory, ModelInput, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
+    LinearProbe, Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
     save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
@@ -123,17 +123,13 @@ pub struct Trained {
 /// The specification of a run's model, for what a dataset holds.
 pub fn spec(config: &RunConfig, dataset: &Dataset) -> anyhow::Result<ModelSpec> {
     let features = dataset.features();
-    let input = match config.input {
-        Input::State => ModelInput::State { names: features.spaces.observation.state.clone() },
-        Input::Pixels => match features.spaces.observation.images.first() {
-            Some(image) => ModelInput::Pixels { image: image.clone() },
-            None => bail!(
-                "{} holds no images, and `input` is `pixels`; collect without --no-images or train with --set input=state \
-                 and a state encoder",
-                dataset.path().display()
-            ),
-        },
-    };
+    let observed = &features.spaces.observation;
+    let input = config.sight(observed.images.first().cloned(), &observed.state).with_context(|| {
+        format!(
+            "{}: collect without --no-images or train with --set input=state and a state encoder",
+            dataset.path().display()
+        )
+    })?;
     Ok(ModelSpec {
         format: ModelSpec::FORMAT,
         sim: features.sim.clone(),
@@ -160,7 +156,7 @@ pub fn train(
 ) -> anyhow::Result<Trained> {
     let started = Instant::now();
     let threads = session.threads()?;
-    let experience = dataset.load(&Selection { images: config.input == Input::Pixels, threads })?;
+    let experience = dataset.load(&Selection { images: config.input.sees(), threads })?;
     let seed = Seed::new(config.seed).child("train", 0);
     let mut trainer =
         Trainer::new(spec(config, dataset)?, config.train.clone(), &experience, seed, threads)?;

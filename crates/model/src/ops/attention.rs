@@ -1,5 +1,7 @@
-//! Causal attention (Vaswani et al. 2017) over short sequences, fused: scores, softmax, dropout of the
+//! Attention (Vaswani et al. 2017) over short sequences, fused: scores, softmax, dropout of the
 //! weights and their sum, with a backward pass (candle's fused softmax has none).
+
+mod products;
 
 use super::layer_norm::dot;
 use super::math::exp;
@@ -7,18 +9,27 @@ use super::{Values, argument, simd};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use std::sync::Mutex;
 
-/// The shape of a causal attention.
+/// The shape of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AttentionShape {
     /// T, tokens of a sequence.
     pub tokens: usize,
     pub heads: usize,
     pub head_dim: usize,
+    /// Whether a token sees only itself and those before it.
+    pub causal: bool,
+}
+
+impl AttentionShape {
+    /// Tokens that token i sees, from the first.
+    #[inline(always)]
+    fn seen(&self, i: usize) -> usize {
+        if self.causal { i + 1 } else { self.tokens }
+    }
 }
 
 /// Rows of qkv `[T * n, 3 * heads * head_dim]`, time major (row t * n + b), give `[T * n, heads *
-/// head_dim]`: each token looks at itself and those before it. `dropout` scales the weights, `[n, heads,
-/// T, T]`, or is empty.
+/// head_dim]`. `dropout` scales the weights, `[n, heads, T, T]`, or is empty.
 pub(crate) fn attention(qkv: &Tensor, shape: AttentionShape, dropout: Vec<f32>) -> Result<Tensor> {
     qkv.contiguous()?.apply_op1(Attention { shape, dropout, weights: Mutex::default() })
 }
@@ -30,14 +41,20 @@ struct Attention {
     weights: Mutex<Vec<f32>>,
 }
 
+/// Tokens from which on matrix products are worth their call.
+const MANY: usize = 16;
+
 /// Scores to weights that add up to one.
 #[inline(always)]
 pub(crate) fn softmax(scores: &mut [f32]) {
     let peak = scores.iter().fold(f32::NEG_INFINITY, |peak, &score| peak.max(score));
     let mut sum = 0.0;
+    // Apart from the sum, which has an order, this goes by vectors.
     for score in scores.iter_mut() {
         *score = exp(*score - peak);
-        sum += *score;
+    }
+    for score in scores.iter() {
+        sum += score;
     }
     let scale = 1.0 / sum;
     for score in scores {
@@ -54,7 +71,7 @@ fn add_scaled(sum: &mut [f32], scale: f32, values: &[f32]) {
 
 simd! {
     fn forward(qkv: &[f32], n: usize, shape: AttentionShape, dropout: &[f32], weights: &mut [f32], out: &mut [f32]) {
-        let AttentionShape { tokens, heads, head_dim } = shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = shape;
         let inner = heads * head_dim;
         let scale = 1.0 / (head_dim as f32).sqrt();
         for b in 0..n {
@@ -65,7 +82,7 @@ simd! {
                 };
                 for i in 0..tokens {
                     let at = ((b * heads + head) * tokens + i) * tokens;
-                    let line = &mut weights[at..at + i + 1];
+                    let line = &mut weights[at..at + shape.seen(i)];
                     for (j, score) in line.iter_mut().enumerate() {
                         *score = dot(part(i, 0), part(j, 1)) * scale;
                     }
@@ -91,7 +108,7 @@ simd! {
         grad_out: &[f32],
         grad: &mut [f32],
     ) {
-        let AttentionShape { tokens, heads, head_dim } = shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = shape;
         let inner = heads * head_dim;
         let scale = 1.0 / (head_dim as f32).sqrt();
         let mut pull = vec![0.0_f32; tokens];
@@ -106,7 +123,7 @@ simd! {
                     let from = (i * n + b) * inner + head * head_dim;
                     let g = &grad_out[from..from + head_dim];
                     let mut mean = 0.0;
-                    for j in 0..i + 1 {
+                    for j in 0..shape.seen(i) {
                         let kept = if dropout.is_empty() { 1.0 } else { dropout[at + j] };
                         let weight = weights[at + j];
                         pull[j] = dot(g, part(j, 2)) * kept;
@@ -114,7 +131,7 @@ simd! {
                         let to = place(j, 2);
                         add_scaled(&mut grad[to..to + head_dim], weight * kept, g);
                     }
-                    for j in 0..i + 1 {
+                    for j in 0..shape.seen(i) {
                         let slope = weights[at + j] * (pull[j] - mean) * scale;
                         let (q, k) = (place(i, 0), place(j, 1));
                         add_scaled(&mut grad[q..q + head_dim], slope, part(j, 1));
@@ -133,7 +150,7 @@ impl CustomOp1 for Attention {
 
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, columns) = layout.shape().dims2()?;
-        let AttentionShape { tokens, heads, head_dim } = self.shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = self.shape;
         let inner = heads * head_dim;
         let n = rows / tokens.max(1);
         let count = n * heads * tokens * tokens;
@@ -145,7 +162,10 @@ impl CustomOp1 for Attention {
         }
         let qkv = argument(qkv, layout)?;
         let (mut weights, mut out) = (vec![0.0; count], vec![0.0; rows * inner]);
-        forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out);
+        match tokens < MANY {
+            true => forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out),
+            false => products::forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out),
+        }
         if let Ok(mut saved) = self.weights.lock() {
             *saved = weights;
         }
@@ -159,7 +179,21 @@ impl CustomOp1 for Attention {
         let n = qkv.dim(0)? / self.shape.tokens;
         let values = Values::of(qkv)?;
         let mut out = vec![0.0; values.len()];
-        backward(&values, n, self.shape, &self.dropout, &weights, &Values::of(&grad)?, &mut out);
+        let grad = Values::of(&grad)?;
+        match self.shape.tokens < MANY {
+            true => backward(&values, n, self.shape, &self.dropout, &weights, &grad, &mut out),
+            false => {
+                products::backward(
+                    &values,
+                    n,
+                    self.shape,
+                    &self.dropout,
+                    &weights,
+                    &grad,
+                    &mut out,
+                );
+            }
+        }
         Ok(Some(Tensor::from_vec(out, qkv.dims(), &Device::Cpu)?))
     }
 }
@@ -171,11 +205,11 @@ mod tests {
 
     #[test]
     fn gradients_match_differences() {
-        let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5 };
         let qkv = check::normal("qkv", &[6, 30]);
         let target = check::normal("target", &[6, 10]);
         let dropped: Vec<f32> = (0..36).map(|i| if i % 5 == 2 { 0.0 } else { 1.25 }).collect();
-        for dropout in [Vec::new(), dropped] {
+        for (dropout, causal) in [(Vec::new(), true), (dropped, true), (Vec::new(), false)] {
+            let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5, causal };
             check::gradients(&[&qkv], 1e-2, 1e-2, &|| {
                 (attention(&qkv, shape, dropout.clone())? * target.as_tensor())?.sum_all()
             });
@@ -183,8 +217,39 @@ mod tests {
     }
 
     #[test]
+    fn products_agree_with_loops() {
+        let (n, tokens, heads, head_dim) = (2, 17, 2, 5);
+        let inner = heads * head_dim;
+        let flat = |name: &str, columns| {
+            let x = check::normal(name, &[n * tokens * columns]);
+            x.to_vec1::<f32>().unwrap()
+        };
+        let (qkv, grad) = (flat("qkv", 3 * inner), flat("grad", inner));
+        let count = n * heads * tokens * tokens;
+        let dropped: Vec<f32> = (0..count).map(|i| if i % 5 == 2 { 0.0 } else { 1.25 }).collect();
+        for (dropout, causal) in [(Vec::new(), true), (dropped, true), (Vec::new(), false)] {
+            let shape = AttentionShape { tokens, heads, head_dim, causal };
+            let run = |products: bool| {
+                let (mut weights, mut out) = (vec![0.0; count], vec![0.0; grad.len()]);
+                let mut by_qkv = vec![0.0; qkv.len()];
+                if products {
+                    products::forward(&qkv, n, shape, &dropout, &mut weights, &mut out);
+                    products::backward(&qkv, n, shape, &dropout, &weights, &grad, &mut by_qkv);
+                } else {
+                    forward(&qkv, n, shape, &dropout, &mut weights, &mut out);
+                    backward(&qkv, n, shape, &dropout, &weights, &grad, &mut by_qkv);
+                }
+                [weights, out, by_qkv].concat()
+            };
+            for (a, b) in run(true).iter().zip(&run(false)) {
+                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
     fn agrees_with_the_definition() {
-        let shape = AttentionShape { tokens: 2, heads: 1, head_dim: 2 };
+        let mut shape = AttentionShape { tokens: 2, heads: 1, head_dim: 2, causal: true };
         let rows = vec![
             1.0, 0.0, 1.0, 0.0, 2.0, 3.0_f32, // the first token: q, k, v
             1.0, 1.0, 0.0, 2.0, 4.0, 5.0,
@@ -195,5 +260,10 @@ mod tests {
         let (a, b) = ((1.0 / 2f32.sqrt()).exp(), (2.0 / 2f32.sqrt()).exp());
         let share = b / (a + b);
         assert!((out[1][0] - (2.0 + 2.0 * share)).abs() < 1e-5, "{out:?}");
+        shape.causal = false;
+        let all = attention(&qkv, shape, Vec::new()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(all[1], out[1]);
+        let first = 1.0 / (1.0 + (-1.0 / 2f32.sqrt()).exp());
+        assert!((all[0][0] - (4.0 - 2.0 * first)).abs() < 1e-5, "{all:?}");
     }
 }

@@ -3,6 +3,7 @@
 use super::math::sigmoid;
 use super::{Layout2, Values, argument, gelu_backward, gelu_in_place, matmul, simd};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 /// What follows the affine map.
@@ -126,12 +127,13 @@ impl CustomOp3 for Linear {
         let (n, inputs) = x.dims2()?;
         let outputs = bias.dims1()?;
         let grad = grad.contiguous()?;
-        let mut grad: Vec<f32> = Values::of(&grad)?.to_vec();
+        let upstream = Values::of(&grad)?;
+        let mut grad = Cow::Borrowed(&*upstream);
         if let Ok(before) = self.before.lock() {
             match self.activation {
                 Activation::None => {}
-                Activation::Silu => silu_backward(&before, &mut grad),
-                Activation::Gelu => gelu_backward(&before, &mut grad),
+                Activation::Silu => silu_backward(&before, grad.to_mut()),
+                Activation::Gelu => gelu_backward(&before, grad.to_mut()),
             }
         }
         let mut grad_bias = vec![0.0; outputs];

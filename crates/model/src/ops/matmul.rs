@@ -9,25 +9,66 @@ pub(crate) enum Layout2 {
     Transposed,
 }
 
+/// A matrix within a buffer: element (i, j) is `values[i * row + j * column]`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row: usize,
+    pub column: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows that lie so far apart.
+    pub(super) fn rows(values: &'a [f32], row: usize) -> Self {
+        Self { values, row, column: 1 }
+    }
+
+    pub(super) fn transposed(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    /// Values that a matrix of this size needs.
+    fn reach(&self, rows: usize, columns: usize) -> usize {
+        (rows - 1) * self.row + (columns - 1) * self.column + 1
+    }
+}
+
 /// `out [m, n] (+)= a [m, k] b [k, n]`, each row-major; a transposed operand is stored `[k, m]` or
 /// `[n, k]`. Single-threaded.
 ///
 /// # Panics
 /// If a buffer is too short: the caller's shapes are wrong.
 pub(crate) fn matmul(
-    [m, k, n]: [usize; 3],
+    size: [usize; 3],
     a: (&[f32], Layout2),
     b: (&[f32], Layout2),
     out: &mut [f32],
     accumulate: bool,
 ) {
-    assert!(a.0.len() >= m * k && b.0.len() >= k * n && out.len() >= m * n, "matmul buffers");
-    let strides = |layout, rows: usize, columns: usize| match layout {
-        Layout2::Normal => (1, columns as isize),
-        Layout2::Transposed => (rows as isize, 1),
+    let [m, k, n] = size;
+    let matrix = |(values, layout), rows: usize, columns: usize| match layout {
+        Layout2::Normal => Matrix::rows(values, columns),
+        Layout2::Transposed => Matrix::rows(values, rows).transposed(),
     };
-    let (a_cs, a_rs) = strides(a.1, m, k);
-    let (b_cs, b_rs) = strides(b.1, k, n);
+    product(size, matrix(a, m, k), matrix(b, k, n), (out, n), accumulate);
+}
+
+/// The same of matrices within buffers; the rows of `out` are `out_row` apart.
+///
+/// # Panics
+/// If a buffer is too short, or rows of `out` overlap: the caller's shapes are wrong.
+pub(super) fn product(
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    (out, out_row): (&mut [f32], usize),
+    accumulate: bool,
+) {
+    if m * n == 0 {
+        return;
+    }
+    let whole = k == 0 || (a.values.len() >= a.reach(m, k) && b.values.len() >= b.reach(k, n));
+    assert!(whole && out_row >= n && out.len() >= (m - 1) * out_row + n, "matmul buffers");
     // SAFETY: the buffers were checked to hold the matrices these strides walk.
     unsafe {
         gemm::gemm(
@@ -36,14 +77,14 @@ pub(crate) fn matmul(
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
+            out_row as isize,
             accumulate,
-            a.0.as_ptr(),
-            a_cs,
-            a_rs,
-            b.0.as_ptr(),
-            b_cs,
-            b_rs,
+            a.values.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.values.as_ptr(),
+            b.column as isize,
+            b.row as isize,
             1.0_f32,
             1.0_f32,
             false,

@@ -1,6 +1,6 @@
 //! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
-//! cut the graph: convolution, batch and layer normalisation, linear layers, attention,
-//! activations, soft-argmax and SIGReg.
+//! cut the graph: convolution blocks with soft-argmax, batch and layer normalisation, linear
+//! layers, attention, activations, SIGReg and covariances.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
 //! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
@@ -10,6 +10,9 @@ mod activation;
 mod attention;
 mod batch_norm;
 mod conv;
+mod conv_stack;
+mod covariance;
+mod lanes;
 mod layer_norm;
 mod linear;
 mod math;
@@ -21,13 +24,14 @@ mod soft_argmax;
 pub(crate) use activation::{activate, gelu_backward, gelu_in_place};
 pub(crate) use attention::{AttentionShape, attention, softmax};
 pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
-pub(crate) use conv::{ConvShape, conv2d};
+pub(crate) use conv::ConvShape;
+pub(crate) use conv_stack::{Block, conv_stack, conv_stack_with};
+pub(crate) use covariance::covariance;
 pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
 pub(crate) use matmul::{Layout2, matmul};
 pub(crate) use packed::{Addend, Packed, Source, padded, stride};
 pub(crate) use sigreg::{SigRegShape, sigreg};
-pub(crate) use soft_argmax::soft_argmax;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
 use std::ops::Deref;

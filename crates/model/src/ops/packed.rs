@@ -8,7 +8,7 @@
 use std::ops::Deref;
 
 /// Columns of a panel: one or two vectors, depending on the machine.
-const PANEL: usize = 16;
+pub(super) const PANEL: usize = 16;
 
 /// Inputs worked off at a time when there are many: a panel's share of them stays in the L1 cache.
 const BLOCK: usize = 256;
@@ -99,6 +99,16 @@ impl Packed {
             }
         }
         Self { inputs, outputs, panels: Aligned(lines) }
+    }
+
+    /// Rows of the matrix.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The columns from `index * 16` on, `[inputs, 16]` and what lies behind.
+    pub(super) fn panel(&self, index: usize) -> &[f32] {
+        &self.panels[index * self.inputs * PANEL..]
     }
 
     /// Columns of the result.
@@ -304,7 +314,7 @@ struct Tile<'a> {
 
 /// The instruction set that the tiles are computed with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kernel {
+pub(super) enum Kernel {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -313,7 +323,7 @@ enum Kernel {
 }
 
 impl Kernel {
-    fn of_machine() -> Self {
+    pub(super) fn of_machine() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             if std::arch::is_x86_feature_detected!("avx512f") {
@@ -329,7 +339,7 @@ impl Kernel {
     }
 
     /// Whether a tile spans two panels.
-    fn pairs(self) -> bool {
+    pub(super) fn pairs(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Avx512 {
             return true;

@@ -4,11 +4,11 @@ mod residual;
 pub(crate) mod transformer;
 
 use crate::config::PredictorConfig;
-use crate::layers::{Builder, Linear, Pass};
-use crate::ops::Activation;
+use crate::layers::{Builder, LayerNorm, Linear, Pass};
+use crate::ops::{Activation, activate};
 use candle_core::{Result, Tensor};
 use residual::Residual;
-use transformer::{Sizes, Transformer};
+use transformer::{EPSILON, Sizes, Transformer};
 
 /// What the names of an ensemble member's variables begin with. The first has the name that a single predictor
 /// has; the name decides the starting weights, so that members differ.
@@ -134,5 +134,33 @@ impl RewardHead {
     /// `[n, 1]` from z, the encoded block and the latent after it.
     pub(crate) fn forward(&self, z: &Tensor, e: &Tensor, next: &Tensor) -> Result<Tensor> {
         self.layers[1].forward(&self.layers[0].forward(&Tensor::cat(&[z, e, next], 1)?)?)
+    }
+}
+
+/// Tells the action block between two latents (PLDM's head in stable-worldmodel 0.1.1).
+pub(crate) struct InverseDynamics {
+    first: Linear,
+    norm: LayerNorm,
+    second: Linear,
+}
+
+impl InverseDynamics {
+    pub(crate) fn new(
+        builder: &mut Builder,
+        hidden: usize,
+        (latent_dim, block_dim): (usize, usize),
+    ) -> Result<Self> {
+        let none = Activation::None;
+        Ok(Self {
+            first: Linear::new(builder, "inverse.0", [2 * latent_dim, hidden], 1.0, none)?,
+            norm: LayerNorm::new(builder, "inverse.norm", hidden, EPSILON)?,
+            second: Linear::new(builder, "inverse.1", [hidden, block_dim], 1.0, none)?,
+        })
+    }
+
+    /// The block `[n, block]` that leads from z `[n, D]` to `next`.
+    pub(crate) fn forward(&self, z: &Tensor, next: &Tensor) -> Result<Tensor> {
+        let hidden = self.norm.forward(&self.first.forward(&Tensor::cat(&[next, z], 1)?)?)?;
+        self.second.forward(&activate(&hidden, Activation::Gelu)?)
     }
 }

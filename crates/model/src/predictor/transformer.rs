@@ -3,8 +3,9 @@
 //! block conditioned on the action by AdaLN-zero (Peebles & Xie 2023), and a perceptron with batch
 //! normalisation behind it.
 
-use crate::layers::{BatchNorm, Builder, LayerNorm, Linear, Pass};
+use crate::layers::{Builder, LayerNorm, Linear, Pass};
 use crate::ops::{Activation, AttentionShape, activate, attention};
+use crate::projector::Projector;
 use candle_core::{Result, Tensor, Var};
 
 /// Width of the action encoder's first, linear layer.
@@ -47,7 +48,7 @@ pub(crate) struct Transformer {
     positions: Var,
     blocks: Vec<Block>,
     norm: LayerNorm,
-    projection: Projection,
+    projection: Projector,
 }
 
 struct Block {
@@ -61,12 +62,6 @@ struct Block {
     mlp: [Linear; 2],
 }
 
-struct Projection {
-    first: Linear,
-    norm: BatchNorm,
-    second: Linear,
-}
-
 impl Transformer {
     pub(super) fn new(builder: &mut Builder, name: &str, sizes: Sizes) -> Result<Self> {
         let Sizes { latent_dim: d, block_dim, mlp, history, .. } = sizes;
@@ -78,7 +73,7 @@ impl Transformer {
             Linear::new(builder, &at("action.1"), [SMOOTHED, hidden], 1.0, silu)?,
             Linear::new(builder, &at("action.2"), [hidden, d], 1.0, none)?,
         ];
-        let positions = builder.normal(at("positions"), &[history, d])?;
+        let positions = builder.normal(at("positions"), &[history, d], 1.0)?;
         let blocks = (0..sizes.depth)
             .map(|index| Block::new(builder, &at(&format!("block{index}")), &sizes))
             .collect::<Result<_>>()?;
@@ -88,11 +83,7 @@ impl Transformer {
             positions,
             blocks,
             norm: LayerNorm::new(builder, &at("norm"), d, EPSILON)?,
-            projection: Projection {
-                first: Linear::new(builder, &at("projection.0"), [d, mlp], 1.0, none)?,
-                norm: BatchNorm::new(builder, &at("projection.norm"), mlp, false)?,
-                second: Linear::new(builder, &at("projection.1"), [mlp, d], 1.0, none)?,
-            },
+            projection: Projector::new(builder, &at("projection"), [d, mlp, d])?,
         })
     }
 
@@ -118,7 +109,7 @@ impl Transformer {
             let seen = window(t + 1 - history, history)?;
             out.push(seen.narrow(0, (history - 1) * size, size)?);
         }
-        self.project(&Tensor::cat(&out, 0)?, pass)
+        self.projection.forward(&Tensor::cat(&out, 0)?, pass)
     }
 
     pub(super) fn step(&self, path: &[Tensor], e: &[Tensor], pass: &Pass) -> Result<Tensor> {
@@ -130,7 +121,7 @@ impl Transformer {
         let latents = Tensor::cat(&path[path.len() - count..], 0)?;
         let blocks = Tensor::cat(&e[e.len() - count..], 0)?;
         let seen = self.trunk(&latents, &blocks, size, pass)?;
-        self.project(&seen.narrow(0, (count - 1) * size, size)?, pass)
+        self.projection.forward(&seen.narrow(0, (count - 1) * size, size)?, pass)
     }
 
     /// Rows t * n + b of a window of at most `history` tokens through all blocks and the last norm.
@@ -145,11 +136,6 @@ impl Transformer {
             x = block.forward(&x, &condition, tokens, &self.sizes, pass)?;
         }
         self.norm.forward(&x)
-    }
-
-    fn project(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let x = self.projection.norm.forward(&self.projection.first.forward(x)?, pass)?;
-        self.projection.second.forward(&activate(&x, Activation::Gelu)?)
     }
 }
 
@@ -190,7 +176,8 @@ impl Block {
             self.plain.forward(x)?.mul(&(part(scale)? + 1.0)?)?.add(&part(shift)?)
         };
         let qkv = self.qkv.forward(&self.attention_norm.forward(&modulate(x, 0, 1)?)?)?;
-        let shape = AttentionShape { tokens, heads: sizes.heads, head_dim: sizes.head_dim };
+        let shape =
+            AttentionShape { tokens, heads: sizes.heads, head_dim: sizes.head_dim, causal: true };
         let n = x.dim(0)? / tokens;
         let factors = pass.dropout(sizes.dropout, n * sizes.heads * tokens * tokens);
         let mut seen = attention(&qkv, shape, factors.unwrap_or_default())?;

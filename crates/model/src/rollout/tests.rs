@@ -29,6 +29,7 @@ fn ensemble(predictor: PredictorConfig, ensemble: usize) -> WorldModel {
             predictor,
             ensemble,
             reward: Some(RewardConfig { hidden: 9 }),
+            inverse_dynamics: None,
         },
     };
     let mut model = WorldModel::new(spec, Seed::new(0)).unwrap();

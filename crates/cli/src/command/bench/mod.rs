@@ -4,7 +4,7 @@ mod plan;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::command::{collect, train};
-use crate::config::{Input, RunConfig};
+use crate::config::RunConfig;
 use crate::console::table;
 use crate::run_dir::RunDir;
 use crate::session::Session;
@@ -204,7 +204,7 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
     let folder = std::env::temp_dir().join(format!("housecat-bench-{}", std::process::id()));
     let run = RunDir::new(&folder);
     let measured = (|| {
-        let images = config.input == Input::Pixels;
+        let images = config.input.sees();
         collect::collect(session, sim, &config, None, images, &run.dataset())?;
         let dataset = Dataset::open(&run.dataset())?;
         let threads = session.threads()?;

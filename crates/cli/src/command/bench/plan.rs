@@ -1,12 +1,12 @@
 //! How fast plans are made, and how well their deadlines are kept.
 
 use super::{Rate, measure};
-use crate::config::{Input, RunConfig};
+use crate::config::RunConfig;
 use crate::session::Session;
 use anyhow::Context as _;
 use housecat_agent::{Goal, LatentObjective, Limits, MpcPolicy, Oracle, median, percentile};
 use housecat_core::{Actor as _, Env as _, Observation, Policy as _, ResetOptions, Seed};
-use housecat_model::{LatentRollout, ModelInput, ModelSpec, WorldModel};
+use housecat_model::{LatentRollout, ModelSpec, WorldModel};
 use housecat_plan::{ActionSequences, Effort, Objective as _, SearchConfig, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,14 +15,11 @@ use std::time::{Duration, Instant};
 /// An untrained model of the recipe's size: it takes as long as a trained one.
 fn untrained(sim: &Sim, config: &RunConfig, seed: Seed) -> anyhow::Result<WorldModel> {
     let env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
-    let image = || sim.default_view().images.into_iter().next().context("the sim has no camera");
+    let image = sim.default_view().images.into_iter().next();
     let spec = ModelSpec {
         format: ModelSpec::FORMAT,
         sim: sim.name().to_owned(),
-        input: match config.input {
-            Input::State => ModelInput::State { names: env.spaces().observation.state.clone() },
-            Input::Pixels => ModelInput::Pixels { image: image()? },
-        },
+        input: config.sight(image, &env.spaces().observation.state)?,
         actions: env.spaces().action.names.clone(),
         model: config.model.clone(),
     };

@@ -1,5 +1,8 @@
 //! The terms of the loss, and their sum.
 
+mod temporal;
+mod vicreg;
+
 use crate::WorldModel;
 use crate::batch::{Batch, Input};
 use crate::config::LossConfig;
@@ -22,6 +25,8 @@ pub(crate) struct Predictions {
     pub open_loop: Vec<Tensor>,
     /// Predicted block rewards along the encoded latents, `[(T - 1) * B, 1]`.
     pub rewards: Option<Tensor>,
+    /// Action blocks told from the latents around them, `[(T - 1) * B, block]`.
+    pub inverse: Option<Tensor>,
 }
 
 impl Predictions {
@@ -65,7 +70,11 @@ impl Predictions {
             Some(head) => Some(head.forward(&now, &encoded[0], &next)?),
             None => None,
         };
-        Ok(Self { latents, forced, open_loop, rewards })
+        let inverse = match &model.inverse {
+            Some(head) => Some(head.forward(&now, &next)?),
+            None => None,
+        };
+        Ok(Self { latents, forced, open_loop, rewards, inverse })
     }
 
     /// The latents that the predictions aim at, `[(T - 1) * B, D]`.
@@ -96,6 +105,7 @@ pub(crate) fn total_loss<'a>(
     let mut total = Tensor::zeros((), DType::F32, &Device::Cpu)?;
     let mut metrics = BTreeMap::new();
     let targets = predictions.targets(batch)?;
+    let by_step = predictions.latents.reshape((batch.length, batch.size, ()))?;
     for term in terms {
         let (name, weight, value) = match term {
             LossConfig::NextLatent { weight } => {
@@ -109,6 +119,30 @@ pub(crate) fn total_loss<'a>(
                 let axes = unit_vectors(*projections, predictions.latents.dim(1)?, rng);
                 ("sigreg", weight.at(progress), sigreg(&predictions.latents, axes, shape)?)
             }
+            LossConfig::Variance { weight } => {
+                ("variance", *weight, vicreg::variance(&vicreg::centred(&by_step)?)?)
+            }
+            LossConfig::Covariance { weight } => {
+                ("covariance", *weight, vicreg::covariance(&vicreg::centred(&by_step)?)?)
+            }
+            LossConfig::TimeVariance { weight } => {
+                let by_window = vicreg::centred(&by_step)?.transpose(0, 1)?;
+                ("time_variance", *weight, vicreg::variance(&by_window)?)
+            }
+            LossConfig::TimeCovariance { weight } => {
+                let by_window = vicreg::centred(&by_step)?.transpose(0, 1)?;
+                ("time_covariance", *weight, vicreg::covariance(&by_window)?)
+            }
+            LossConfig::TemporalSimilarity { weight } => {
+                ("temporal_similarity", *weight, temporal::similarity(&by_step)?)
+            }
+            LossConfig::TemporalStraightening { weight } => {
+                ("temporal_straightening", *weight, temporal::straightening(&by_step)?)
+            }
+            LossConfig::InverseDynamics { weight } => match &predictions.inverse {
+                Some(blocks) => ("inverse_dynamics", *weight, mse(blocks, &batch.blocks)?),
+                None => candle_core::bail!("an inverse dynamics loss needs its head"),
+            },
             LossConfig::Reward { weight } => match &predictions.rewards {
                 Some(rewards) => ("reward", *weight, mse(rewards, &batch.rewards)?),
                 None => candle_core::bail!("a reward loss needs a reward head"),
@@ -130,3 +164,8 @@ fn unit_vectors(count: usize, dim: usize, rng: &mut Rng) -> Vec<f32> {
     }
     axes
 }
+
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,13 @@
 //! Configuration: what a model is made of and how it is trained. The same types are the `train.toml`
 //! of a sim and the `config.json` of a checkpoint.
 
+mod encoder;
+mod loss;
+
+pub use encoder::EncoderConfig;
+pub(crate) use encoder::whole_patches;
+pub use loss::{LossConfig, Schedule};
+
 use crate::ModelError;
 use housecat_core::ImageSpec;
 use serde::{Deserialize, Serialize};
@@ -19,24 +26,56 @@ pub enum ModelInput {
         /// Names of its components.
         names: Vec<String>,
     },
+    /// A camera image, and what the robot feels.
+    Both {
+        /// The camera and its size.
+        image: ImageSpec,
+        /// Names of the components of the observed state vector, all of them.
+        names: Vec<String>,
+        /// Those that the model is given: what the robot's own sensors tell, not where things are.
+        proprioception: Vec<String>,
+    },
 }
 
-/// An encoder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum EncoderConfig {
-    /// Spatial soft-argmax keypoints over a small convolution, for pixels.
-    Keypoint {
-        /// Feature maps, each of which becomes one image position.
-        keypoints: usize,
-        /// Width of the hidden layer beside the linear map from positions to the latent.
-        hidden: usize,
-    },
-    /// A multi-layer perceptron, for states.
-    Mlp {
-        /// Width of its two hidden layers.
-        hidden: usize,
-    },
+impl ModelInput {
+    /// The camera image that is seen, if any.
+    pub fn image(&self) -> Option<&ImageSpec> {
+        match self {
+            Self::Pixels { image } | Self::Both { image, .. } => Some(image),
+            Self::State { .. } => None,
+        }
+    }
+
+    /// Names of the components of the state vector that an observation must hold; none if it is not looked at.
+    pub fn state(&self) -> &[String] {
+        match self {
+            Self::State { names } | Self::Both { names, .. } => names,
+            Self::Pixels { .. } => &[],
+        }
+    }
+
+    /// Indices, into the state vector, of the components that the encoder is given.
+    pub(crate) fn felt(&self) -> Result<Vec<usize>, ModelError> {
+        let Self::Both { names, proprioception, .. } = self else {
+            return Ok((0..self.state().len()).collect());
+        };
+        if proprioception.is_empty() {
+            return reject(
+                "proprioception",
+                "[]",
+                &format!("name components of the state; it has {}", names.join(", ")),
+            );
+        }
+        let place = |name: &String| match names.iter().position(|own| own == name) {
+            Some(index) => Ok(index),
+            None => reject(
+                "proprioception",
+                name,
+                &format!("the state has no such component; it has {}", names.join(", ")),
+            ),
+        };
+        proprioception.iter().map(place).collect()
+    }
 }
 
 /// A predictor of the next latent.
@@ -86,6 +125,14 @@ pub struct RewardConfig {
     pub hidden: usize,
 }
 
+/// A head that tells the action block from the latents before and after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InverseDynamicsConfig {
+    /// Width of its hidden layer.
+    pub hidden: usize,
+}
+
 /// The network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +152,9 @@ pub struct ModelConfig {
     /// Latent and action block to reward, for reward tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward: Option<RewardConfig>,
+    /// Latents to the action block between them, which the `inverse_dynamics` loss trains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse_dynamics: Option<InverseDynamicsConfig>,
 }
 
 fn one() -> usize {
@@ -114,65 +164,6 @@ fn one() -> usize {
 // Checkpoints of one predictor look as they did before there were ensembles.
 fn is_one(count: &usize) -> bool {
     *count == 1
-}
-
-/// A weight that moves geometrically from its start to its end between two fractions of training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// The weight at first.
-    pub start: f32,
-    /// The weight at last.
-    pub end: f32,
-    /// Fraction of training at which it starts to move.
-    pub from: f32,
-    /// Fraction at which it has arrived.
-    pub to: f32,
-}
-
-impl Schedule {
-    /// The weight at this fraction of training in [0, 1].
-    pub fn at(&self, progress: f32) -> f32 {
-        let t = ((progress - self.from) / (self.to - self.from).max(1e-6)).clamp(0.0, 1.0);
-        self.start * (self.end / self.start).powf(t)
-    }
-}
-
-/// One term of the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LossConfig {
-    /// Squared error of the next latent, predicted from encoded latents (teacher forcing).
-    NextLatent {
-        /// Its weight.
-        weight: f32,
-    },
-    /// Squared error of the latents predicted in open loop from the first of the window.
-    Rollout {
-        /// Its weight.
-        weight: f32,
-    },
-    /// SIGReg, against collapse.
-    Sigreg {
-        /// Its weight over training.
-        weight: Schedule,
-        /// Random projections, redrawn every step.
-        projections: usize,
-        /// Points of the characteristic function.
-        knots: usize,
-    },
-    /// Squared error of the reward of a block, in standard deviations.
-    Reward {
-        /// Its weight.
-        weight: f32,
-    },
-}
-
-impl LossConfig {
-    /// Whether it says something about a prediction, and not about latents alone.
-    pub(crate) fn judges_predictions(&self) -> bool {
-        matches!(self, Self::NextLatent { .. } | Self::Rollout { .. } | Self::Reward { .. })
-    }
 }
 
 /// AdamW (Loshchilov & Hutter 2019) with warm-up and cosine decay.
@@ -260,6 +251,16 @@ impl ModelSpec {
     pub fn block_dim(&self) -> usize {
         self.actions.len() * self.model.action_repeat
     }
+
+    /// Refuses a model that does not fit what it sees.
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
+        self.model.validate(&self.input)?;
+        self.input.felt()?;
+        match self.input.image() {
+            Some(image) => self.model.encoder.validate_image(image),
+            None => Ok(()),
+        }
+    }
 }
 
 fn reject<T>(key: &'static str, value: impl ToString, fix: &str) -> Result<T, ModelError> {
@@ -267,7 +268,7 @@ fn reject<T>(key: &'static str, value: impl ToString, fix: &str) -> Result<T, Mo
 }
 
 impl ModelConfig {
-    /// Refuses sizes that no network can have, and an encoder that does not fit the input.
+    /// Refuses sizes that no network can have, and an encoder that does not fit the kind of input.
     pub fn validate(&self, input: &ModelInput) -> Result<(), ModelError> {
         if self.latent_dim == 0 {
             return reject("model.latent_dim", 0, "give the latent at least one component");
@@ -304,18 +305,10 @@ impl ModelConfig {
                 );
             }
         }
-        match (&self.encoder, input) {
-            (EncoderConfig::Keypoint { .. }, ModelInput::State { .. }) => {
-                reject("model.encoder.kind", "keypoint", "it sees pixels; use `mlp` for states")
-            }
-            (EncoderConfig::Mlp { .. }, ModelInput::Pixels { .. }) => {
-                reject("model.encoder.kind", "mlp", "it sees states; use `keypoint` for pixels")
-            }
-            (EncoderConfig::Keypoint { keypoints: 0, .. }, _) => {
-                reject("model.encoder.keypoints", 0, "give it at least one keypoint")
-            }
-            _ => Ok(()),
+        if self.inverse_dynamics == Some(InverseDynamicsConfig { hidden: 0 }) {
+            return reject("model.inverse_dynamics.hidden", 0, "give it at least 1");
         }
+        self.encoder.validate(input)
     }
 }
 
@@ -381,28 +374,7 @@ impl TrainConfig {
             return reject("loss", "[]", "name at least one [[loss]]");
         }
         for loss in &self.loss {
-            match loss {
-                LossConfig::Sigreg { weight, projections, knots } => {
-                    if *projections == 0 || *knots < 2 {
-                        return reject(
-                            "loss.sigreg",
-                            format!("{projections} projections, {knots} knots"),
-                            "give at least 1 and 2",
-                        );
-                    }
-                    if [weight.start, weight.end].iter().any(|end| end.is_nan() || *end <= 0.0) {
-                        return reject(
-                            "loss.sigreg.weight",
-                            weight.start.min(weight.end),
-                            "both ends must be positive",
-                        );
-                    }
-                }
-                LossConfig::Reward { .. } if model.reward.is_none() => {
-                    return reject("loss.kind", "reward", "add [model.reward], the head it trains");
-                }
-                _ => {}
-            }
+            loss.validate(model, self.window)?;
         }
         Ok(())
     }

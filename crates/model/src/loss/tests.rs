@@ -1,0 +1,143 @@
+//! The whole network under all terms at once.
+
+use super::*;
+use crate::config::{
+    InverseDynamicsConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig, RewardConfig,
+    Schedule,
+};
+use crate::encoder::tests::{kinds, senses};
+use crate::layers::values;
+use crate::ops::check;
+use housecat_core::Seed;
+
+const LENGTH: usize = 4;
+const SIZE: usize = 6;
+
+/// Every term there is.
+fn terms() -> Vec<LossConfig> {
+    let weight = 1.0;
+    let schedule = Schedule { start: 0.3, end: 0.3, from: 0.0, to: 1.0 };
+    vec![
+        LossConfig::NextLatent { weight },
+        LossConfig::Rollout { weight },
+        LossConfig::Sigreg { weight: schedule, projections: 8, knots: 9 },
+        LossConfig::Variance { weight },
+        LossConfig::Covariance { weight },
+        LossConfig::TimeVariance { weight },
+        LossConfig::TimeCovariance { weight },
+        LossConfig::TemporalSimilarity { weight },
+        LossConfig::TemporalStraightening { weight },
+        LossConfig::InverseDynamics { weight },
+        LossConfig::Reward { weight },
+    ]
+}
+
+fn predictors() -> [PredictorConfig; 2] {
+    [
+        PredictorConfig::Residual { hidden: 7, action_dim: 4 },
+        PredictorConfig::Transformer {
+            depth: 1,
+            heads: 2,
+            head_dim: 3,
+            mlp: 8,
+            history: 2,
+            dropout: 0.1,
+        },
+    ]
+}
+
+/// A model off its starting weights, with every head.
+fn model(
+    encoder: crate::EncoderConfig,
+    input: &ModelInput,
+    predictor: PredictorConfig,
+) -> WorldModel {
+    let spec = ModelSpec {
+        format: ModelSpec::FORMAT,
+        sim: "test".into(),
+        input: input.clone(),
+        actions: vec!["x".into()],
+        model: ModelConfig {
+            latent_dim: 5,
+            action_repeat: 2,
+            encoder,
+            predictor,
+            ensemble: 1,
+            reward: Some(RewardConfig { hidden: 4 }),
+            inverse_dynamics: Some(InverseDynamicsConfig { hidden: 6 }),
+        },
+    };
+    let model = WorldModel::new(spec, Seed::new(0)).unwrap();
+    for (name, var) in &model.variables {
+        let moved = check::normal(name, var.dims()).as_tensor() * 0.2;
+        var.set(&(var.as_tensor() + moved).unwrap()).unwrap();
+    }
+    model
+}
+
+fn batch(input: &ModelInput) -> Batch {
+    let rows = (LENGTH - 1) * SIZE;
+    let random = |name: &str, columns| check::normal(name, &[rows, columns]).as_tensor().detach();
+    Batch {
+        size: SIZE,
+        length: LENGTH,
+        input: Input::Frames(senses(input, LENGTH * SIZE)),
+        blocks: random("blocks", 2),
+        rewards: random("rewards", 1),
+        history: Tensor::ones((rows, 1), DType::F32, &Device::Cpu).unwrap(),
+    }
+}
+
+fn loss(
+    model: &WorldModel,
+    batch: &Batch,
+    terms: &[LossConfig],
+) -> Result<(Tensor, BTreeMap<&'static str, f32>)> {
+    // The same streams drop and project the same way every time.
+    let pass = Pass::train(Seed::new(1).rng());
+    let predictions = Predictions::new(model, batch, &pass)?;
+    total_loss(terms.iter(), &predictions, batch, 0.5, &mut Seed::new(2).rng())
+}
+
+#[test]
+fn every_variable_of_every_encoder_and_predictor_gets_a_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    for (encoder, input) in kinds(folder.path()) {
+        for predictor in predictors() {
+            let model = model(encoder.clone(), &input, predictor.clone());
+            let (loss, metrics) = loss(&model, &batch(&input), &terms()).unwrap();
+            assert!(metrics.values().all(|value| value.is_finite()), "{metrics:?}");
+            let store = loss.backward().unwrap();
+            for (name, var) in &model.variables {
+                let grad = store.get(var.as_tensor()).map(|grad| values(grad).unwrap());
+                // Batch normalisation takes out what a bias right before it adds, and its gradient with it.
+                let bias = name.ends_with(".bias");
+                let some = grad.is_some_and(|grad| bias || grad.iter().any(|g| g.abs() > 1e-7));
+                assert!(some, "{encoder:?}, {predictor:?}: `{name}` gets no gradient");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_every_term_match_differences() {
+    let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let input = ModelInput::State { names };
+    let encoder = crate::EncoderConfig::Mlp { hidden: 6 };
+    let batch = batch(&input);
+    for predictor in predictors() {
+        let model = model(encoder.clone(), &input, predictor);
+        for term in terms() {
+            let terms = [term];
+            let reached = loss(&model, &batch, &terms).unwrap().0.backward().unwrap();
+            let vars: Vec<_> = model
+                .variables
+                .iter()
+                .map(|(_, var)| var)
+                .filter(|var| reached.get(var.as_tensor()).is_some())
+                .collect();
+            assert!(!vars.is_empty(), "{terms:?} trains nothing");
+            check::gradients(&vars, 1e-3, 3e-2, &|| Ok(loss(&model, &batch, &terms)?.0));
+        }
+    }
+}
