@@ -190,7 +190,11 @@ impl WorldModel {
         experience: &Experience,
         frames: &[usize],
     ) -> candle_core::Result<Tensor> {
-        let mut raw = Vec::new();
+        let width = match &self.spec.input {
+            ModelInput::Pixels { image } => image.bytes(),
+            ModelInput::State { names } => names.len(),
+        };
+        let mut raw = Vec::with_capacity(frames.len() * width);
         for &frame in frames {
             match &self.spec.input {
                 ModelInput::Pixels { .. } => append_pixels(experience.image(frame), &mut raw),
