@@ -32,17 +32,25 @@ impl Metrics {
         Ok(Self { lines, events })
     }
 
-    /// Adds one step's values.
-    pub fn add(&mut self, step: u64, values: &[(String, f32)]) -> anyhow::Result<()> {
+    /// Adds one step's values, which are the same for the same seed, and its timings, which are not
+    /// and go to TensorBoard only: equal runs have equal lines.
+    pub fn add(
+        &mut self,
+        step: u64,
+        values: Vec<(String, f32)>,
+        timings: &[(&str, f32)],
+    ) -> anyhow::Result<()> {
         let mut line = Map::new();
         line.insert("step".into(), step.into());
-        for (name, value) in values {
+        for (name, value) in &values {
             line.insert(name.clone(), (*value).into());
         }
         writeln!(self.lines, "{}", Value::Object(line))
             .context("cannot write metrics.jsonl; check free space")?;
+        let timings = timings.iter().map(|(name, value)| (name.to_string(), *value));
+        let scalars: Vec<_> = values.into_iter().chain(timings).collect();
         self.events
-            .scalars(step, values)
+            .scalars(step, &scalars)
             .context("cannot write TensorBoard events; check free space")
     }
 }

@@ -1,6 +1,6 @@
 //! Experience: episodes as they are recorded, and many of them laid out for training.
 
-use crate::{EpisodeHeader, EpisodeSummary, ImageSpec, Observation, Recorder, StepRecord};
+use crate::{EpisodeHeader, EpisodeSummary, ImageSpec, Images, Observation, Recorder, StepRecord};
 use std::ops::Range;
 
 /// One row of an episode: an observation, the action taken on it, and what the action brought.
@@ -65,7 +65,7 @@ pub struct Experience {
     /// Size of the images; `None` when only states were kept.
     pub image: Option<ImageSpec>,
     /// `[N, h, w, 3]` bytes; empty without images.
-    pub images: Vec<u8>,
+    pub images: Images,
     /// Names of the state components (may be empty).
     pub state_names: Vec<String>,
     /// `[N, state]`.

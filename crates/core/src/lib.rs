@@ -10,6 +10,7 @@
 mod control;
 mod env;
 mod episode;
+mod images;
 mod observation;
 mod policy;
 mod recorder;
@@ -26,6 +27,7 @@ pub use env::{
     Transition,
 };
 pub use episode::{Episode, Experience, Frame};
+pub use images::Images;
 pub use observation::{DepthImage, Image, Observation, SegmentationImage};
 pub use policy::{Actor, Decision, IterationTrace, PlanTrace, Policy};
 pub use recorder::{EpisodeHeader, EpisodeSummary, NoRecorder, Recorder, StepRecord};

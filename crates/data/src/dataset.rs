@@ -2,23 +2,25 @@
 
 use crate::column::{self, Column};
 use crate::decode::{self, DataFile, Rows};
+use crate::frames::{Frames, Watch};
 use crate::meta::{self, EpisodeRow, Info};
 use crate::seal::{self, Source};
 use crate::writer::STAGING;
 use crate::{DataError, Features, Stats, disk};
-use housecat_core::{Episode, Experience};
+use housecat_core::{Episode, Experience, Images};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// What to load.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection {
-    /// Decode the images of the first camera; otherwise only vectors are read.
+    /// With the images of the first camera; otherwise only vectors are read.
     pub images: bool,
-    /// Threads to decode on, at least 1. The result does not depend on it.
+    /// Threads to read and decode on, at least 1. The result does not depend on it.
     pub threads: usize,
 }
 
@@ -43,7 +45,7 @@ pub struct Dataset {
     /// The data files in order.
     files: Vec<DataFile>,
     /// File and row group of each episode.
-    places: Vec<(usize, usize)>,
+    places: Vec<Place>,
 }
 
 impl Dataset {
@@ -153,6 +155,16 @@ impl Dataset {
         &self.stats
     }
 
+    /// The data files in order.
+    pub(crate) fn data_files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// Which file and row group each episode is in.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// The file and row group of an episode.
     pub(crate) fn place(&self, index: usize) -> (&DataFile, usize) {
         let (file, group) = self.places[index];
@@ -186,28 +198,56 @@ impl Dataset {
         decode::episode(&self.features, &file.path, &batch, &info.task)
     }
 
-    /// Decodes all frames into the flat layout that training reads.
+    /// Reads all frames into the flat layout that training reads. Images are decoded once: they are kept
+    /// in `.cache/frames.u8` of the dataset, from where they are mapped into memory (see
+    /// [`load_watched`](Self::load_watched)).
     ///
     /// # Errors
-    /// [`DataError::NoImages`] if images are wanted and there are none; damage in any row group.
+    /// [`DataError::NoImages`] if images are wanted and there are none; damage in any row group;
+    /// [`DataError::DiskFull`] if neither the dataset's folder nor that of temporary files has room for
+    /// the decoded images.
     pub fn load(&self, selection: &Selection) -> Result<Experience, DataError> {
+        self.load_watched(selection, &|_| ControlFlow::Continue(()))
+    }
+
+    /// [`load`](Self::load), which tells `watch` how many episodes have their images. A cache that belongs
+    /// to another state of the dataset or is damaged is made anew; where none can be kept, a warning
+    /// says so and the images go to a temporary file. They need not fit into memory.
+    ///
+    /// # Errors
+    /// Those of `load`, and [`DataError::Interrupted`] when `watch` says so.
+    pub fn load_watched(
+        &self,
+        selection: &Selection,
+        watch: &Watch<'_>,
+    ) -> Result<Experience, DataError> {
         let spaces = &self.features.spaces;
-        let camera = match (selection.images, spaces.observation.images.first()) {
+        let image = match (selection.images, spaces.observation.images.first()) {
             (true, None) => return Err(DataError::NoImages { path: self.path.clone() }),
             (true, Some(spec)) => Some(spec),
             (false, _) => None,
         };
-        let image_column = camera.and_then(|spec| {
-            let name = column::image_column(&spec.camera);
-            self.columns.iter().find(|column| column.name == name)
-        });
-        let (frames, image_bytes) = (self.frames(), camera.map_or(0, |spec| spec.bytes()));
+        let mut experience = self.load_vectors(selection.threads)?;
+        let name = image.map(|spec| column::image_column(&spec.camera));
+        let column = self.columns.iter().find(|column| Some(&column.name) == name.as_ref());
+        if let (Some(image), Some(column)) = (image, column) {
+            let frames = Frames::new(self, column, image, selection.threads, watch);
+            experience.images = frames.load()?;
+            experience.image = Some(image.clone());
+        }
+        Ok(experience)
+    }
+
+    /// Everything but the images.
+    fn load_vectors(&self, threads: usize) -> Result<Experience, DataError> {
+        let spaces = &self.features.spaces;
+        let frames = self.frames();
         let (state_names, privileged_names) =
             (spaces.observation.state.clone(), self.features.privileged.clone());
         let action_dim = spaces.action.dim();
         let mut experience = Experience {
-            image: camera.cloned(),
-            images: vec![0; frames * image_bytes],
+            image: None,
+            images: Images::default(),
             state: vec![0.0; frames * state_names.len()],
             privileged: vec![0.0; frames * privileged_names.len()],
             actions: vec![0.0; frames * action_dim],
@@ -223,10 +263,8 @@ impl Dataset {
             (column::PRIVILEGED, experience.privileged_names.len()),
         ];
         wanted.extend(vectors.iter().filter(|(_, dim)| *dim > 0).map(|(name, _)| *name));
-        wanted.extend(image_column.map(|column| column.name.as_str()));
 
         // Every episode gets its own slices of the arrays, so that threads never meet.
-        let mut images = experience.images.as_mut_slice();
         let mut floats = [
             (column::STATE, vectors[0].1, experience.state.as_mut_slice()),
             (column::PRIVILEGED, vectors[1].1, experience.privileged.as_mut_slice()),
@@ -239,22 +277,15 @@ impl Dataset {
                 let part = rest.split_off_mut(..row.frames * *dim).unwrap_or_default();
                 (*name, part)
             });
-            let pixels = images.split_off_mut(..row.frames * image_bytes).unwrap_or_default();
-            jobs.push((index, parts, pixels));
+            jobs.push((index, parts));
         }
-        in_parallel(selection.threads, jobs, |(index, parts, pixels)| {
+        in_parallel(threads, jobs, |(index, parts)| {
             let (file, group) = self.place(index);
             let batch = file.read(Some(group), Some(&wanted))?;
             let rows = Rows { path: &file.path, batch: &batch };
             for (name, part) in parts {
                 if !part.is_empty() {
                     part.copy_from_slice(rows.floats(name)?);
-                }
-            }
-            if let Some(column) = image_column {
-                let pngs = rows.pngs(&column.name)?;
-                for (row, out) in pixels.chunks_exact_mut(image_bytes).enumerate() {
-                    decode::decode_image(&file.path, column, row, pngs.value(row), out)?;
                 }
             }
             Ok(())
@@ -350,7 +381,7 @@ fn open_files(
 }
 
 /// File and row group.
-type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// The first field in which `info.json` disagrees with the other files.
 fn disagreement(info: &Info, expected: &Info) -> String {

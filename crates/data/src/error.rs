@@ -167,6 +167,9 @@ pub enum DataError {
         /// How many there are.
         count: usize,
     },
+    /// The watcher of a load stopped it.
+    #[error("interrupted while reading the dataset")]
+    Interrupted,
     /// Images were asked of a dataset without cameras.
     #[error("the dataset at {} has no images: train from state, or collect with pixels", path.display())]
     NoImages {
@@ -195,6 +198,14 @@ impl DataError {
                 Err(other) => Self::damaged(path, other),
             },
             other => Self::damaged(path, other),
+        }
+    }
+
+    /// Whether it is about the file system within this folder.
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
+        match self {
+            Self::DiskFull { path } | Self::Io { path, .. } => path.starts_with(folder),
+            _ => false,
         }
     }
 

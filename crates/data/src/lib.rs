@@ -8,6 +8,7 @@
 //! meta/stats.json  meta/tasks.parquet
 //! meta/episodes/chunk-000/file-000.parquet  one row an episode
 //! data/chunk-000/file-000.parquet           one row group an episode, images embedded as PNG
+//! .cache/frames.u8                          once loaded with images: decoded; may be deleted at any time
 //! ```
 //!
 //! **Durability.** While episodes are collected, each is a small parquet file of its own in the hidden
@@ -31,8 +32,10 @@ mod disk;
 mod encode;
 mod error;
 mod features;
+mod frames;
 mod image;
 mod maintain;
+mod map;
 mod meta;
 mod seal;
 mod stats;
@@ -48,6 +51,7 @@ pub use dataset::{Dataset, EpisodeInfo, Selection};
 pub use encode::EncodedEpisode;
 pub use error::DataError;
 pub use features::Features;
+pub use frames::Watch;
 pub use maintain::{RepairReport, merge, repair};
 pub use seal::Summary;
 pub use stats::Stats;

@@ -127,7 +127,10 @@ fn experience(image: &ImageSpec) -> Experience {
     let mut actions = vec![0.0; 2 * frames];
     rng.fill_normal(&mut actions);
     Experience {
-        images: (0..frames * image.bytes()).map(|_| rng.index(256) as u8).collect(),
+        images: (0..frames * image.bytes())
+            .map(|_| rng.index(256) as u8)
+            .collect::<Vec<u8>>()
+            .into(),
         image: Some(image.clone()),
         action_dim: 2,
         actions,

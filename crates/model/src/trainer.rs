@@ -11,6 +11,7 @@ use crate::{ModelError, WorldModel};
 use housecat_core::{Experience, Seed};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Shares of a batch, each with its own batch statistics. Fixed, so that the number of threads changes
 /// the time and not the bits.
@@ -37,6 +38,8 @@ pub struct StepMetrics {
     pub learning_rate: f32,
     /// The step was skipped because the loss or gradient was not finite.
     pub skipped: bool,
+    /// Share of the working threads' time that passed in assembling the batch from the experience.
+    pub data_wait: f32,
 }
 
 /// How well held-out windows are predicted; latents have unit variance.
@@ -76,6 +79,8 @@ struct Share {
     terms: BTreeMap<&'static str, f32>,
     grads: Vec<Vec<f32>>,
     stats: BTreeMap<String, BatchStats>,
+    /// Time in which its batch was assembled.
+    waited: Duration,
 }
 
 impl<'a> Trainer<'a> {
@@ -171,6 +176,7 @@ impl<'a> Trainer<'a> {
     /// If the loss stays non-finite, or a tensor operation fails.
     pub fn step(&mut self) -> Result<StepMetrics, ModelError> {
         self.encode_if_finished()?;
+        let started = Instant::now();
         let (batch, peak, progress) = match self.later() {
             Some((later, done)) => {
                 (later.batch, later.learning_rate, done as f32 / later.steps as f32)
@@ -210,7 +216,18 @@ impl<'a> Trainer<'a> {
         }
         let terms =
             shares[0].terms.keys().map(|&name| (name, mean(&|share| share.terms[name]))).collect();
-        Ok(StepMetrics { step: self.step, loss, terms, grad_norm, learning_rate, skipped })
+        let waited: Duration = shares.iter().map(|share| share.waited).sum();
+        let worked = started.elapsed().as_secs_f32() * self.threads.clamp(1, SHARES) as f32;
+        let data_wait = waited.as_secs_f32() / worked;
+        Ok(StepMetrics {
+            step: self.step,
+            loss,
+            terms,
+            grad_norm,
+            learning_rate,
+            skipped,
+            data_wait,
+        })
     }
 
     /// The second part of training, if it is its turn, and the steps done in it.
@@ -282,8 +299,10 @@ impl<'a> Trainer<'a> {
         let (windows, source) = self.source();
         let size = (windows.length, windows.repeat);
         let dropout = self.config.history_dropout;
+        let started = Instant::now();
         let batch =
             Batch::new(&self.model, self.experience, source, starts, size, dropout, &mut rng)?;
+        let waited = started.elapsed();
         let pass =
             Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
@@ -308,7 +327,7 @@ impl<'a> Trainer<'a> {
             Pass::Train(training) => training.statistics.into_inner(),
             Pass::Look => BTreeMap::new(),
         };
-        Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats })
+        Ok(Share { loss: loss.to_scalar::<f32>()?, terms, grads, stats, waited })
     }
 
     /// Predicts held-out windows (at most 512, the same ones every time in each part of training).

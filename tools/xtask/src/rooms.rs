@@ -36,10 +36,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("arrow*", &["housecat-data"]),
     ("candle*", &["housecat-model"]),
     ("clap", &["housecat-cli"]),
+    ("crc32fast", &["housecat-data"]),
     ("crossbeam", &["housecat-cli"]),
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
     ("libm", &["housecat-physics", "housecat-plan", "housecat-render", "housecat-sim"]),
+    ("memmap2", &["housecat-data"]),
     ("mimalloc", &["housecat-cli"]),
     ("nalgebra", &["housecat-model", "housecat-physics", "housecat-sim"]),
     ("parquet", &["housecat-data"]),
@@ -54,7 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("signal-hook", &["housecat-cli"]),
     ("thiserror", EVERYWHERE),
     ("toml", &["housecat-sim", "housecat-cli"]),
-    ("tracing*", &["housecat-cli"]),
+    ("tracing*", &["housecat-cli", "housecat-data"]),
 ];
 
 /// The rooms of a library that is at home in all of them.

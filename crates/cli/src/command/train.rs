@@ -10,15 +10,17 @@ use crate::session::Session;
 use crate::sims;
 use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
-use housecat_data::{Dataset, Selection};
+use housecat_data::{DataError, Dataset, Selection};
 use housecat_model::{
     LinearProbe, Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
     save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The command.
 pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
@@ -156,7 +158,7 @@ pub fn train(
 ) -> anyhow::Result<Trained> {
     let started = Instant::now();
     let threads = session.threads()?;
-    let experience = dataset.load(&Selection { images: config.input.sees(), threads })?;
+    let experience = load(session, dataset, config.input.sees())?;
     let seed = Seed::new(config.seed).child("train", 0);
     let mut trainer =
         Trainer::new(spec(config, dataset)?, config.train.clone(), &experience, seed, threads)?;
@@ -180,7 +182,8 @@ pub fn train(
         false => None,
     };
     let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
-    let mut smoothed = f32::NAN;
+    let (mut smoothed, mut data_wait) = (f32::NAN, f32::NAN);
+    let smooth = |mean: f32, new: f32| if mean.is_nan() { new } else { 0.95 * mean + 0.05 * new };
     while trainer.steps_done() < steps {
         if session.interrupt.is_raised() {
             save_checkpoint(&trainer, &checkpoints, seed)?;
@@ -191,9 +194,9 @@ pub fn train(
         if step.skipped {
             tracing::warn!("step {} skipped: its loss or gradient was not finite", step.step);
         } else {
-            smoothed =
-                if smoothed.is_nan() { step.loss } else { 0.95 * smoothed + 0.05 * step.loss };
+            smoothed = smooth(smoothed, step.loss);
         }
+        data_wait = smooth(data_wait, step.data_wait);
         if step.step % METRICS_EVERY == 0 || step.step == steps {
             let mut values = vec![
                 ("train/loss".to_owned(), step.loss),
@@ -205,13 +208,15 @@ pub fn train(
                 values.extend(validation_values(trainer.validate()?));
             }
             if let Some(metrics) = &mut metrics {
-                metrics.add(step.step, &values)?;
+                metrics.add(step.step, values, &[("train/data_wait", data_wait)])?;
             }
         }
         if step.step % config.train.checkpoint_every == 0 || step.step == steps {
             save_checkpoint(&trainer, &checkpoints, seed)?;
         }
-        progress.set(step.step, || format!("loss {smoothed:.4}"));
+        progress.set(step.step, || {
+            format!("loss {smoothed:.4}, {:.1} % of the time waiting for data", 100.0 * data_wait)
+        });
     }
     progress.finish();
     // Of an earlier step's weights they would be of no use.
@@ -233,6 +238,38 @@ pub fn train(
         parameters: trainer.model().parameters(),
         validation: trainer.validate()?,
     })
+}
+
+/// Seconds after which reading a dataset shows its progress.
+const SHOW_READING_AFTER: Duration = Duration::from_secs(1);
+
+/// Reads a dataset, decoding its images if that has not been done before.
+///
+/// # Errors
+/// If the dataset is damaged, there is no room for the decoded images, or the user interrupts.
+pub fn load(session: &Session, dataset: &Dataset, images: bool) -> anyhow::Result<Experience> {
+    let started = Instant::now();
+    let total = dataset.episodes().len() as u64;
+    let progress = OnceLock::new();
+    let watch = |done: usize| {
+        if started.elapsed() > SHOW_READING_AFTER {
+            let progress =
+                progress.get_or_init(|| Progress::new(session, "read", total, 0, "episodes"));
+            progress.set(done as u64, String::new);
+        }
+        match session.interrupt.is_raised() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    };
+    let loaded = dataset.load_watched(&Selection { images, threads: session.threads()? }, &watch);
+    if let Some(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    match loaded {
+        Err(DataError::Interrupted) => Err(session.interrupted()),
+        other => Ok(other?),
+    }
 }
 
 fn validation_values(validation: Option<Validation>) -> Vec<(String, f32)> {

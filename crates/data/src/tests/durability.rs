@@ -168,11 +168,11 @@ fn the_wrong_place_is_refused() {
 }
 
 /// A file system of few bytes; unmounted when dropped.
-struct Tiny(PathBuf);
+pub(super) struct Tiny(PathBuf);
 
 impl Tiny {
     /// `None` where the tests may not mount.
-    fn mount(path: &Path, size: &str) -> Option<Self> {
+    pub(super) fn mount(path: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(path).ok()?;
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path);

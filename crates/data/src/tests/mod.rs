@@ -2,5 +2,6 @@
 
 mod damage;
 mod durability;
+mod frames;
 mod maintenance;
 mod roundtrip;

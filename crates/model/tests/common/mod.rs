@@ -12,6 +12,7 @@ pub fn world(episodes: usize, length: usize) -> Experience {
         action_dim: 2,
         ..Experience::default()
     };
+    let mut images = Vec::new();
     for episode in 0..episodes {
         let mut rng = Seed::new(9).child("episode", episode as u64).rng();
         let mut at = [rng.uniform(3.0, 12.0), rng.uniform(3.0, 12.0)];
@@ -21,7 +22,7 @@ pub fn world(episodes: usize, length: usize) -> Experience {
                 for x in 0..16 {
                     let d2 = (x as f32 - at[0]).powi(2) + (y as f32 - at[1]).powi(2);
                     let value = (255.0 / (1.0 + d2)) as u8;
-                    experience.images.extend([value, 0, 255 - value]);
+                    images.extend([value, 0, 255 - value]);
                 }
             }
             experience.state.extend(at);
@@ -35,5 +36,6 @@ pub fn world(episodes: usize, length: usize) -> Experience {
         }
         experience.episodes.push(first..experience.frames());
     }
+    experience.images = images.into();
     experience
 }

@@ -12,7 +12,7 @@ use crate::sims;
 use anyhow::bail;
 use housecat_agent::RandomPolicy;
 use housecat_core::{Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed};
-use housecat_data::{Dataset, Selection};
+use housecat_data::Dataset;
 use housecat_model::Trainer;
 use housecat_physics::Workspace;
 use housecat_sim::{Sim, ViewOptions};
@@ -208,7 +208,7 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
         collect::collect(session, sim, &config, None, images, &run.dataset())?;
         let dataset = Dataset::open(&run.dataset())?;
         let threads = session.threads()?;
-        let experience = dataset.load(&Selection { images, threads })?;
+        let experience = train::load(session, &dataset, images)?;
         let spec = train::spec(&config, &dataset)?;
         let seed = Seed::new(config.seed);
         let mut trainer = Trainer::new(spec, config.train.clone(), &experience, seed, threads)?;
