@@ -91,6 +91,14 @@ fn has_the_documented_fields(sim: &str, protocol: &str, report: &Value) {
         assert!(row["name"].is_string() && ["m", "rad"].contains(&row["unit"].as_str().unwrap()));
         assert!(number(&row["median"]) > 0.0);
     }
+    let median = &report["elite_rank_correlation_median"];
+    assert_eq!(median.is_null(), correlation.is_null());
+    if !median.is_null() {
+        let [low, middle, high] = ["low", "median", "high"].map(|key| number(&median[key]));
+        assert!(-1.0 <= low && low <= middle && middle <= high && high <= 1.0, "{median}");
+        assert!((1.0..=3.0).contains(&number(&median["n"])));
+    }
+    has_figures_of_quality(sim, &report["quality"], &report["planner"]["horizon"]);
     let goal = report["task"] == "goal";
     assert_eq!(goal, !report["pair_difficulty"].as_array().unwrap().is_empty());
     let episodes = report["episodes"].as_array().unwrap();
@@ -104,4 +112,34 @@ fn has_the_documented_fields(sim: &str, protocol: &str, report: &Value) {
             assert!(number(&error["value"]) >= 0.0);
         }
     }
+}
+
+fn has_figures_of_quality(sim: &str, quality: &Value, horizon: &Value) {
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{sim}: {quality:#}"));
+    let list = |key: &str| quality[key].as_array().unwrap_or_else(|| panic!("{sim}: {quality:#}"));
+    assert!(number(&quality["episodes"]) >= 8.0);
+    assert!(number(&quality["frames"]) > number(&quality["episodes"]));
+    for key in ["open_loop", "copy"] {
+        // Episodes of forty steps may be shorter than the horizon, but not than a few blocks.
+        assert!((3..=horizon.as_u64().unwrap() as usize).contains(&list(key).len()), "{quality:#}");
+        assert!(list(key).iter().all(|error| number(error) >= 0.0));
+    }
+    assert_eq!(list("open_loop").len(), list("copy").len());
+    assert!((-1.0..=1.0).contains(&number(&quality["straightness"])));
+    let dim = number(&quality["latent_dim"]);
+    assert!((1.0..=dim).contains(&number(&quality["effective_rank"])));
+    let [low, middle, high] = ["min", "median", "max"].map(|key| number(&quality["std"][key]));
+    assert!(0.0 <= low && low <= middle && middle <= high);
+    assert!(!list("probes").is_empty());
+    let mut units = Vec::new();
+    for probe in list("probes") {
+        units.push(probe["unit"].as_str().unwrap());
+        assert!(probe["name"].is_string() && number(&probe["spread"]) >= 0.0);
+        for way in ["linear", "mlp"] {
+            assert!((-1.0..=1.0).contains(&number(&probe[way]["r"])), "{probe}");
+            assert!(number(&probe[way]["rmse"]) >= 0.0);
+        }
+    }
+    // Everything moves, whether the sim's state says how fast or not.
+    assert!(units.iter().any(|unit| unit.ends_with("/s")), "{sim}: {units:?}");
 }

@@ -16,11 +16,9 @@ use housecat_core::{
     Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
     RolloutOptions, Seed, StepRecord, Success, TaskKind, Variation, rollout,
 };
-use housecat_model::{Memory, WorldModel};
+use housecat_model::{Memory, Quality, WorldModel};
 use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Scope;
 use std::time::Duration;
 
@@ -219,6 +217,8 @@ pub struct Evaluation {
     pub outcomes: Vec<PairOutcome>,
     /// The problems, by seed, for whoever wants to watch some again.
     pub pairs: Vec<(u64, Vec<Pair>)>,
+    /// Figures of the model's quality, once [`Evaluator::quality`] has measured them.
+    pub quality: Option<Quality>,
 }
 
 /// Passes an episode on and keeps the plans' times, what deadlines cut, and the first plan.
@@ -413,40 +413,13 @@ impl Evaluator<'_> {
         budget: usize,
         done: &(dyn Fn(&PairOutcome) + Sync),
     ) -> Result<Vec<PairOutcome>, AgentError> {
-        let (next, count) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let results: Mutex<Vec<Option<Result<PairOutcome, AgentError>>>> =
-            Mutex::new((0..jobs.len()).map(|_| None).collect());
-        let work = |env: &mut dyn Env| {
-            while !self.interrupt.is_raised() {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&(arm, seed, pair, problem)) = jobs.get(index) else { break };
-                let recorder = &mut housecat_core::NoRecorder;
-                let outcome = self.run(env, arm, (seed, pair), problem, budget, recorder);
-                match &outcome {
-                    Ok(outcome) => done(outcome),
-                    // Nobody needs the rest: this failure is what is reported.
-                    Err(_) => next.store(jobs.len(), Ordering::Relaxed),
-                }
-                if let Ok(mut results) = results.lock() {
-                    results[index] = Some(outcome);
-                }
-                (self.progress)(count.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
-            }
-        };
-        let threads = self.threads.clamp(1, jobs.len().max(1));
-        let mut envs =
-            (0..threads).map(|_| (self.new_env)()).collect::<Result<Vec<_>, AgentError>>()?;
-        std::thread::scope(|scope| {
-            for env in &mut envs {
-                let work = &work;
-                scope.spawn(move || work(&mut **env));
-            }
-        });
-        if self.interrupt.is_raised() {
-            return Err(AgentError::Interrupted);
-        }
-        let results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        results.into_iter().flatten().collect()
+        self.spread(jobs.len(), &|env, index| {
+            let (arm, seed, pair, problem) = jobs[index];
+            let recorder = &mut housecat_core::NoRecorder;
+            let outcome = self.run(env, arm, (seed, pair), problem, budget, recorder)?;
+            done(&outcome);
+            Ok(outcome)
+        })
     }
 }
 
@@ -484,7 +457,7 @@ pub fn evaluate(evaluator: &Evaluator<'_>, config: &EvalConfig) -> Result<Evalua
         .flat_map(|(seed, index, pair)| arms.iter().map(move |&arm| (arm, seed, index, pair)))
         .collect();
     let outcomes = evaluator.run_all(&jobs, config.budget_steps, &|_| ())?;
-    Ok(Evaluation { task, config: config.clone(), displacements, outcomes, pairs })
+    Ok(Evaluation { task, config: config.clone(), displacements, outcomes, pairs, quality: None })
 }
 
 impl Evaluation {

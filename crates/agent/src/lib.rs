@@ -12,6 +12,7 @@ mod constraints;
 mod cost;
 mod error;
 mod evaluate;
+mod held_out;
 mod latent_objective;
 mod mpc;
 mod oracle;
@@ -20,6 +21,7 @@ mod real_time;
 mod report;
 mod searching;
 mod sim_objective;
+mod spread;
 mod stats;
 mod thinker;
 
@@ -38,9 +40,10 @@ pub use latent_objective::LatentObjective;
 pub use mpc::MpcPolicy;
 pub use oracle::Oracle;
 pub use pairs::{Collector, Pair, held_out_pairs};
-pub use report::{ArmSuccess, Difficulty, EpisodeRow, EvalReport, Milliseconds, Returns};
+pub use report::{ArmSuccess, Difficulty, EpisodeRow, EvalReport, Median, Milliseconds, Returns};
 pub use sim_objective::SimObjective;
 pub use stats::{
-    Interval, holm, mcnemar, mean_interval, median, percentile, sign_flip, spearman, wilson,
+    Interval, holm, mcnemar, mean_interval, median, median_interval, percentile, sign_flip,
+    spearman, wilson,
 };
 pub use thinker::Goal;

@@ -2,8 +2,9 @@
 
 use crate::by_factor::{FactorSuccess, success_by_factor};
 use crate::evaluate::{Arm, Evaluation, PairOutcome, Search};
-use crate::stats::{mean_interval, median, percentile, wilson};
+use crate::stats::{Interval, mean_interval, median, median_interval, percentile, wilson};
 use housecat_core::{GoalError, Level, Levels, Protocol, TaskKind};
+use housecat_model::Quality;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,6 +79,19 @@ impl Difficulty {
     }
 }
 
+/// A median with its 95 % interval by order statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Median {
+    /// The median.
+    pub median: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Values.
+    pub n: usize,
+}
+
 /// One episode of the model arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeRow {
@@ -138,8 +152,16 @@ pub struct EvalReport {
     pub env_steps_mean: f64,
     /// Medians over the pairs.
     pub pair_difficulty: Vec<Difficulty>,
-    /// Mean Spearman correlation of predicted and simulated cost among the elites of first plans.
+    /// Mean Spearman correlation of predicted and simulated cost among the final elites of first plans; both fold
+    /// distances to the goal (in the latent, and in the world where the plan has been executed) as `planner.cost`
+    /// says.
     pub elite_rank_correlation: Option<f64>,
+    /// Its median over the problems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elite_rank_correlation_median: Option<Median>,
+    /// Figures of the model's quality beside success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// The factors that varied, and over what.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub varied: BTreeMap<String, Levels>,
@@ -215,6 +237,13 @@ impl EvalReport {
             pair_difficulty: Difficulty::medians(&evaluation.displacements),
             elite_rank_correlation: (!correlations.is_empty())
                 .then(|| correlations.iter().sum::<f64>() / correlations.len() as f64),
+            elite_rank_correlation_median: median_interval(&correlations).map(
+                |(median, Interval { low, high })| {
+                    let n = correlations.len();
+                    Median { median, low, high, n }
+                },
+            ),
+            quality: evaluation.quality.clone(),
             varied: varied.map(|(name, varied)| (name.clone(), varied.among.clone())).collect(),
             success_by_factor: success_by_factor(&judged),
             episodes: model

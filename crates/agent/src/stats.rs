@@ -51,6 +51,31 @@ pub fn median(values: &[f64]) -> f64 {
     percentile(values, 0.5)
 }
 
+/// The median (the mean of the middle two of an even number) and its 95 % interval by order statistics, which
+/// supposes nothing about the values (Conover 1999, "Practical nonparametric statistics", 3.2): from all of them
+/// where there are fewer than six. `None` for none.
+pub fn median_interval(values: &[f64]) -> Option<(f64, Interval)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    let last = n.checked_sub(1)?;
+    // The most values that may be left out at each end: as many of n fair coins fall heads, or fewer, with a
+    // probability of 2.5 % at most. By logarithms: n may be large.
+    let (mut log_choose, mut tail, mut outside) = (0.0, 0.0, 0);
+    for k in 0..n / 2 {
+        if k > 0 {
+            log_choose += ((n - k + 1) as f64).ln() - (k as f64).ln();
+        }
+        tail += (log_choose - n as f64 * std::f64::consts::LN_2).exp();
+        if tail > 0.025 {
+            break;
+        }
+        outside = k;
+    }
+    let median = (sorted[last / 2] + sorted[n / 2]) / 2.0;
+    Some((median, Interval { low: sorted[outside], high: sorted[last - outside] }))
+}
+
 /// Spearman's rank correlation, ties sharing their mean rank; `None` if a side is constant.
 pub fn spearman(a: &[f32], b: &[f32]) -> Option<f64> {
     let (a, b) = (ranks(a), ranks(b));
@@ -154,6 +179,20 @@ mod tests {
         assert_eq!(percentile(&values, 1.0), 5.0);
         assert_eq!(percentile(&values, 0.0), 1.0);
         assert_eq!(median(&[]), 0.0);
+    }
+
+    #[test]
+    fn medians_have_intervals() {
+        let first = |n: usize| (1..=n).map(|value| value as f64).collect::<Vec<f64>>();
+        // Tables of the sign test: from the 6th to the 15th of 20, from the 40th to the 61st of 100.
+        let (median, interval) = median_interval(&first(20)).unwrap();
+        assert_eq!((median, interval), (10.5, Interval { low: 6.0, high: 15.0 }));
+        let (median, interval) = median_interval(&first(100)).unwrap();
+        assert_eq!((median, interval), (50.5, Interval { low: 40.0, high: 61.0 }));
+        assert_eq!(median_interval(&first(3)).unwrap().1, Interval { low: 1.0, high: 3.0 });
+        assert_eq!(median_interval(&[7.0]).unwrap(), (7.0, Interval { low: 7.0, high: 7.0 }));
+        assert_eq!(median_interval(&[]), None);
+        assert!(median_interval(&first(3000)).unwrap().1.low > 1400.0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod console;
 mod experience;
 mod metrics;
 mod provenance;
+mod quality;
 mod run_dir;
 mod session;
 mod sims;

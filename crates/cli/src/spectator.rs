@@ -3,6 +3,7 @@
 use crate::command::eval::{self, Arena};
 use crate::config::RunConfig;
 use crate::metrics;
+use crate::quality;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use anyhow::Context as _;
@@ -11,8 +12,7 @@ use housecat_core::{Env as _, Episode, Image, ImageSpec, Protocol, Recorder};
 use housecat_model::{LinearProbe, WorldModel};
 use housecat_sim::{Coordinate, Sim, ViewOptions};
 use housecat_view::{
-    ArmRow, Curve, DifficultyRow, PlanTiming, ProbeRow, Report, RerunRecorder, ReturnRow, Sink,
-    Stage, Strip,
+    ArmRow, Curve, DifficultyRow, PlanTiming, Report, RerunRecorder, ReturnRow, Sink, Stage, Strip,
 };
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ pub fn recorder(
             Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
         })
     }));
-    if let Some((_, probe)) = read_probe(run) {
+    if let Some(probe) = read_probe(run) {
         recorder = recorder.with_probe(Box::new(move |latent| {
             let guess = probe.predict(latent);
             track.map(|coordinate| match coordinate {
@@ -130,16 +130,15 @@ pub fn recorder(
     Ok(recorder)
 }
 
-/// The run's probe, with the names of what it reads.
-pub fn read_probe(run: &RunDir) -> Option<(Vec<String>, LinearProbe)> {
+/// The run's probe.
+fn read_probe(run: &RunDir) -> Option<LinearProbe> {
     #[derive(serde::Deserialize)]
     struct Stored {
-        names: Vec<String>,
         probe: Option<LinearProbe>,
     }
     let text = std::fs::read_to_string(run.probe()).ok()?;
     let stored: Stored = serde_json::from_str(&text).ok()?;
-    stored.probe.map(|probe| (stored.names, probe))
+    stored.probe
 }
 
 /// The model arm's first successes and failures (by the moderate criterion).
@@ -275,16 +274,9 @@ fn report(
             of_oracle: oracle.filter(|oracle| *oracle > 0.0).map(|oracle| returns.mean / oracle),
         })
     });
-    let probes = read_probe(run).map(|(names, probe)| {
-        let rows = names.into_iter().zip(&probe.correlation).zip(&probe.rmse);
-        rows.map(|((name, &r), &rmse)| ProbeRow {
-            name,
-            r: r.into(),
-            rmse: rmse.into(),
-            unit: String::new(),
-        })
-        .collect()
-    });
+    let quality = first.quality.as_ref();
+    let mut curves = curves(run);
+    curves.extend(quality.into_iter().flat_map(|it| quality::curves(it, first.action_repeat)));
     let search = &config.planner.search;
     let provenance = std::fs::read_to_string(run.provenance()).unwrap_or_default();
     let provenance: BTreeMap<String, String> = toml::from_str(&provenance).unwrap_or_default();
@@ -329,8 +321,10 @@ fn report(
             max_ms: ms.max,
         }),
         elite_rank_correlation: first.elite_rank_correlation,
-        probes: probes.unwrap_or_default(),
-        curves: curves(run),
+        elite_rank_median: quality::elite_rank(first),
+        probes: quality.map(quality::probes).unwrap_or_default(),
+        latents: quality.map(quality::latents).unwrap_or_default(),
+        curves,
         strips,
         config_toml: config.to_toml()?,
         provenance: provenance.into_iter().collect(),

@@ -11,6 +11,21 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State(pub Vec<f64>);
 
+/// What a component of the privileged state measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// A place or a length, in metres.
+    Length,
+    /// An angle, in radians; whole turns make no difference.
+    Angle,
+    /// A velocity, in metres a second.
+    Velocity,
+    /// An angular velocity, in radians a second.
+    AngularVelocity,
+    /// A number without a unit.
+    Number,
+}
+
 /// A world frozen in time, restorable bit for bit by the environment (or a fork of it) that made it.
 #[derive(Clone)]
 pub struct Snapshot(Arc<dyn Any + Send + Sync>);
@@ -233,6 +248,11 @@ pub trait Env: Send {
 
     /// Names of the privileged state's components.
     fn state_names(&self) -> Vec<String>;
+
+    /// What the privileged state's components measure; numbers where it is not known.
+    fn state_quantities(&self) -> Vec<Quantity> {
+        vec![Quantity::Number; self.state_names().len()]
+    }
 
     /// Sets the goal as a privileged state (evaluators only). A new episode begins: judging, time and
     /// the step limit start from here.

@@ -23,8 +23,8 @@ mod variation;
 
 pub use control::Interrupt;
 pub use env::{
-    Env, EnvError, GoalError, Protocol, ResetOptions, Snapshot, State, Step, Success, TaskKind,
-    Transition,
+    Env, EnvError, GoalError, Protocol, Quantity, ResetOptions, Snapshot, State, Step, Success,
+    TaskKind, Transition,
 };
 pub use episode::{Episode, Experience, Frame};
 pub use images::Images;

@@ -1,5 +1,6 @@
 //! The environment that a sim's folder becomes.
 
+use crate::feature::Feature;
 use crate::sim::Inner;
 use crate::task::{Judge, reward};
 use crate::vary::{Asked, Variant};
@@ -7,8 +8,8 @@ use crate::world::{Machine, World};
 use crate::{SimError, ViewOptions};
 use housecat_core::{
     ActionSpace, DepthImage, Env, EnvError, GoalError, Image, ImageSpec, Observation,
-    ObservationSpace, Pose, ResetOptions, Scene, Seed, SegmentationImage, Snapshot, Spaces, State,
-    TaskKind, Transition, Variation,
+    ObservationSpace, Pose, Quantity, ResetOptions, Scene, Seed, SegmentationImage, Snapshot,
+    Spaces, State, TaskKind, Transition, Variation,
 };
 use housecat_physics::Workspace;
 use housecat_render::Renderer;
@@ -322,6 +323,11 @@ impl Env for SimEnv {
 
     fn state_names(&self) -> Vec<String> {
         self.inner.privileged_names.clone()
+    }
+
+    fn state_quantities(&self) -> Vec<Quantity> {
+        let of = |feature: &Feature| feature.quantity(self.machine());
+        self.inner.privileged.iter().map(of).collect()
     }
 
     fn set_goal(&mut self, goal: Option<&State>) -> Result<(), EnvError> {

@@ -4,6 +4,7 @@ use crate::SimError;
 use crate::error::find;
 use crate::spec;
 use crate::world::{Machine, World};
+use housecat_core::Quantity;
 use housecat_physics::JointKind;
 use nalgebra::Vector3;
 use std::collections::BTreeMap;
@@ -77,6 +78,25 @@ impl Feature {
                 let value = [q.w, q.i, q.j, q.k][part];
                 if q.w < 0.0 { -value } else { value }
             }
+        }
+    }
+
+    /// What it measures.
+    pub(crate) fn quantity(self, machine: &Machine) -> Quantity {
+        let turns = |joint: usize| machine.joints[joint].kind == JointKind::Hinge;
+        match self {
+            Self::Joint(joint) if turns(joint) => Quantity::Angle,
+            Self::Rate(joint) if turns(joint) => Quantity::AngularVelocity,
+            Self::Rate(_) => Quantity::Velocity,
+            Self::Heading(_) => Quantity::Angle,
+            Self::Cos(_) | Self::Sin(_) | Self::Direction { .. } | Self::Rotation { .. } => {
+                Quantity::Number
+            }
+            Self::Joint(_)
+            | Self::Body { .. }
+            | Self::Site { .. }
+            | Self::Offset { .. }
+            | Self::Length(_) => Quantity::Length,
         }
     }
 }

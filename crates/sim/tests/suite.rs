@@ -3,7 +3,7 @@
 mod common;
 
 use common::{action, altered, blind, same, sim, value};
-use housecat_core::{Actor, Env, Observation, ResetOptions, Seed, State};
+use housecat_core::{Actor, Env, Observation, Quantity, ResetOptions, Seed, State};
 use housecat_sim::{SimEnv, ViewOptions};
 
 /// The states of an episode of the scripted policy.
@@ -37,6 +37,22 @@ fn farthest(env: &dyn Env, states: &[State], term: &str) -> f64 {
         errors.iter().find(|error| error.name == term).unwrap().value
     };
     states.iter().map(error).fold(0.0, f64::max)
+}
+
+/// What evaluators are told about the privileged state, in the order of its names.
+#[test]
+fn states_say_what_they_measure() {
+    use Quantity::{Angle, AngularVelocity, Length, Number, Velocity};
+    let quantities = |name| blind(&sim(name), 0).state_quantities();
+    assert_eq!(
+        quantities("cart-pole"),
+        [Length, Angle, Number, Number, Velocity, AngularVelocity, Length, Length]
+    );
+    assert_eq!(quantities("push-t"), [Length, Length, Length, Length, Angle]);
+    // A heading is an angle, how upright something is has no unit, and hinges turn.
+    let quadruped = quantities("quadruped");
+    assert_eq!(quadruped[..5], [Length, Length, Length, Angle, Number]);
+    assert!(quadruped[5..].iter().all(|&quantity| quantity == Angle));
 }
 
 #[test]

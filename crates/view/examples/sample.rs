@@ -264,9 +264,17 @@ fn report() -> Report {
         ],
         timing: Some(PlanTiming { median_ms: 11.8, p95_ms: 14.2, max_ms: 31.0 }),
         elite_rank_correlation: Some(0.62),
+        elite_rank_median: Some([0.66, 0.58, 0.71]),
         probes: [("agent x", 0.994, 0.012), ("agent y", 0.991, 0.014)]
-            .map(|(name, r, rmse)| ProbeRow { name: name.into(), r, rmse, unit: "m".into() })
+            .map(|(name, r, error)| ProbeRow {
+                name: name.into(),
+                spread: 0.112,
+                linear: [r, error],
+                mlp: [r + 0.004, 0.5 * error],
+                unit: "m".into(),
+            })
             .to_vec(),
+        latents: vec![pair("straightness", "0.62"), pair("effective rank", "11.4 of 32")],
         curves,
         strips: vec![
             strip(0, "seed 0, pair 0: both criteria met after 40 steps", true),

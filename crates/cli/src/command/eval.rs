@@ -4,6 +4,7 @@ use crate::args::{EvalArgs, HowArg, ProtocolArg};
 use crate::config::RunConfig;
 use crate::console::{Progress, table};
 use crate::experience::{Beginner, Collectors};
+use crate::quality;
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
@@ -228,13 +229,16 @@ pub fn evaluate_run(
     let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
     let view = model_view(&loaded.model);
     let arena = Arena { real_time, progress: &advance, ..Arena::of_run(session, loaded, &view) };
-    let evaluation = arena.with_evaluator(|evaluator| {
+    let mut evaluation = arena.with_evaluator(|evaluator| {
         evaluate(evaluator, &config.eval).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),
             other => other.into(),
         })
     })?;
     progress.finish();
+    let seed = config.eval.seeds.first().copied().unwrap_or(0);
+    let arena = Arena::of_run(session, loaded, &view);
+    evaluation.quality = quality::measure(session, &arena, seed)?;
     let arms = (&config.planner, &config.oracle);
     let block = config.model.action_repeat;
     let reports = protocols
@@ -346,6 +350,12 @@ pub fn summary(reports: &[EvalReport]) -> String {
                 "; rank correlation of predicted and simulated cost among elites {correlation:.2}"
             ));
         }
+        if let Some(one) = report.elite_rank_correlation_median {
+            text.push_str(&format!(
+                " (median {:.2} [{:.2}, {:.2}])",
+                one.median, one.low, one.high
+            ));
+        }
         text.push('\n');
         if report.cut > 0.0 || report.fallbacks > 0 {
             text.push_str(&format!(
@@ -354,6 +364,9 @@ pub fn summary(reports: &[EvalReport]) -> String {
                 report.fallbacks
             ));
         }
+    }
+    if let Some(quality) = &report.quality {
+        text.push_str(&quality::summary(quality));
     }
     text
 }

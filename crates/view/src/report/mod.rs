@@ -78,16 +78,19 @@ pub struct PlanTiming {
     pub max_ms: f64,
 }
 
-/// How well a linear probe reads one quantity from latents that it was not fitted on.
+/// How well one quantity is read from latents of episodes that the readers were not fitted on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProbeRow {
     /// The quantity.
     pub name: String,
-    /// Correlation of the read and the true value, in [-1, 1].
-    pub r: f64,
-    /// Root mean square error, in `unit`.
-    pub rmse: f64,
-    /// Unit of the quantity.
+    /// Root mean square deviation from its mean, in `unit`: the error of one who knows nothing.
+    pub spread: f64,
+    /// Of a linear probe: the correlation of the read and the true value, in [-1, 1], and the root mean square error
+    /// in `unit`.
+    pub linear: [f64; 2],
+    /// The same of a small perceptron.
+    pub mlp: [f64; 2],
+    /// Unit of the quantity; empty for a plain number.
     pub unit: String,
 }
 
@@ -133,11 +136,16 @@ pub struct Report {
     pub planner: Vec<(String, String)>,
     /// How long plans took.
     pub timing: Option<PlanTiming>,
-    /// Spearman correlation of predicted and simulated cost among the final elites, in [-1, 1].
+    /// Spearman correlation of predicted and simulated cost among the final elites, in [-1, 1]: its mean over the
+    /// problems.
     pub elite_rank_correlation: Option<f64>,
+    /// Its median, and the ends of the median's 95 % interval.
+    pub elite_rank_median: Option<[f64; 3]>,
     /// What the latents hold.
     pub probes: Vec<ProbeRow>,
-    /// Losses and other curves of the training.
+    /// How the latents lie, by name.
+    pub latents: Vec<(String, String)>,
+    /// Curves of the training, and others that explain the outcome.
     pub curves: Vec<Curve>,
     /// Episodes in pictures, successes and failures.
     pub strips: Vec<Strip>,
@@ -225,34 +233,55 @@ impl Report {
             let curves: Vec<_> = self.curves.iter().filter(|curve| curve.chart == chart).collect();
             cards += &chart_card(chart, &curves);
         }
-        if !self.probes.is_empty() {
-            let rows: Vec<_> = self
-                .probes
-                .iter()
-                .map(|row| {
-                    let rmse = format!("{} {}", number(row.rmse), row.unit);
-                    vec![row.name.clone(), signed(row.r), rmse]
-                })
-                .collect();
+        if !self.latents.is_empty() {
             let _ = write!(
                 cards,
-                "<div class=\"card\"><h3>What the latents hold</h3>{}\
-                 <p class=\"soft\">Linear probes, on episodes they were not fitted on.</p></div>",
-                table(&["quantity", "r", "rmse"], &rows)
+                "<div class=\"card\"><h3>How the latents lie</h3>{}</div>",
+                facts(&self.latents)
             );
         }
         if let Some(correlation) = self.elite_rank_correlation {
+            let median = self.elite_rank_median.map_or(String::new(), |[median, low, high]| {
+                let [median, low, high] = [median, low, high].map(signed);
+                format!(" The median is {median}, its 95 % interval {low} – {high}.")
+            });
             let _ = write!(
                 cards,
                 "<div class=\"card\"><h3>Does the model rank plans as the world does?</h3>\
-                 <p class=\"number\">{}</p><p class=\"soft\">Spearman correlation of predicted and \
-                 simulated cost among the final elites: 1 is perfect, 0 is chance.</p></div>",
+                 <p class=\"number\">{}</p><p class=\"soft\">Mean Spearman correlation of predicted and \
+                 simulated cost among the final elites: 1 is perfect, 0 is chance.{median}</p></div>",
                 signed(correlation)
             );
         }
-        let body =
+        let mut body =
             if cards.is_empty() { cards } else { format!("<div class=\"grid\">{cards}</div>\n") };
+        body += &self.probes_card();
         section("Why", &body)
+    }
+
+    fn probes_card(&self) -> String {
+        if self.probes.is_empty() {
+            return String::new();
+        }
+        let row = |row: &ProbeRow| {
+            let size = |value: f64| format!("{} {}", number(value), row.unit);
+            let ([r, error], [mlp_r, mlp_error]) = (row.linear, row.mlp);
+            vec![
+                row.name.clone(),
+                size(row.spread),
+                signed(r),
+                size(error),
+                signed(mlp_r),
+                size(mlp_error),
+            ]
+        };
+        let rows: Vec<_> = self.probes.iter().map(row).collect();
+        format!(
+            "<div class=\"card\"><h3>What the latents hold</h3>{}<p class=\"soft\">Read from single latents by \
+             linear probes and small perceptrons, on episodes that these were not fitted on. r: correlation with \
+             the truth; errors are root mean squares, and the spread is that of one who knows nothing.</p></div>\n",
+            table(&["quantity", "spread", "linear r", "error", "perceptron r", "error"], &rows)
+        )
     }
 
     fn strips_section(&self) -> Result<String, ViewError> {

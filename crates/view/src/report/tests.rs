@@ -42,7 +42,15 @@ fn full() -> Report {
         planner: vec![("samples".into(), "128".into())],
         timing: Some(PlanTiming { median_ms: 12.0, p95_ms: 15.0, max_ms: 40.0 }),
         elite_rank_correlation: Some(-0.25),
-        probes: vec![ProbeRow { name: "agent x".into(), r: 0.99, rmse: 0.01, unit: "m".into() }],
+        elite_rank_median: Some([-0.375, -0.5, 0.125]),
+        probes: vec![ProbeRow {
+            name: "agent x".into(),
+            spread: 0.125,
+            linear: [0.99, 0.01],
+            mlp: [0.995, 0.004],
+            unit: "m".into(),
+        }],
+        latents: vec![("effective rank".into(), "7.25 of 32".into())],
         curves: vec![curve("train"), curve("validation")],
         strips: vec![strip(true), strip(false)],
         config_toml: "name = \"<script>alert(1)</script>\"".into(),
@@ -80,6 +88,10 @@ fn everything_is_on_the_page() {
         assert_eq!(html.matches(&bar).count(), 2, "{bar}");
     }
     for part in ["moderate", "strict", "812", "0.4 m", "128", "12", "−0.250", "0.990", "agent x"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    for part in ["0.125 m", "0.01 m", "0.995", "0.004 m", "7.25 of 32", "−0.375", "−0.500 – 0.125"]
     {
         assert!(html.contains(part), "{part}");
     }
@@ -129,6 +141,8 @@ fn numbers_that_are_not_finite_do_no_harm() {
     report.outcome[0].low = f64::NAN;
     report.returns[0].high = f64::NAN;
     report.elite_rank_correlation = Some(f64::NAN);
+    report.elite_rank_median = Some([f64::NAN, 0.0, f64::INFINITY]);
+    report.probes[0].linear = [f64::NAN, f64::INFINITY];
     report.curves[0].points.push((50.0, f64::INFINITY));
     let html = report.render().unwrap();
     assert_balanced(&html);
