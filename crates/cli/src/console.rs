@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// The stage is over.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

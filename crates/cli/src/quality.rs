@@ -32,7 +32,7 @@ pub fn measure(session: &Session, arena: &Arena<'_>, seed: u64) -> anyhow::Resul
             other => other.into(),
         })
     })?;
-    if let Some(progress) = progress.into_inner() {
+    if let Some(progress) = progress.get() {
         progress.finish();
     }
     if quality.is_none() && arena.model.is_some() {

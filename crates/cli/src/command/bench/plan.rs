@@ -3,7 +3,6 @@
 use super::{Rate, measure};
 use crate::config::RunConfig;
 use crate::session::Session;
-use anyhow::Context as _;
 use housecat_agent::{Goal, LatentObjective, Limits, MpcPolicy, Oracle, median, percentile};
 use housecat_core::{Actor as _, Env as _, Observation, Policy as _, ResetOptions, Seed};
 use housecat_model::{LatentRollout, ModelSpec, WorldModel};
