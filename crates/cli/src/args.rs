@@ -115,6 +115,10 @@ pub struct RunArgs {
     /// Folder that holds all runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub out: PathBuf,
+    /// After the first training: rounds in which the planner acts in what was learned, what it did joins the
+    /// dataset, and training goes on [default: the sim's train.toml].
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<usize>,
     /// Of the experience that the model learns from; `housecat eval --vary` evaluates under variation.
     #[command(flatten)]
     pub vary: VaryArg,

@@ -62,6 +62,64 @@ pub struct CollectConfig {
     pub mix: Vec<MixShare>,
 }
 
+/// How a model goes on learning from what its own planner does: where the planner believes what is not so, it goes
+/// there, and the next training knows better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundsConfig {
+    /// Rounds after the first training.
+    pub count: usize,
+    /// Episodes a round records, as a share of `collect.episodes`.
+    pub episodes: f64,
+    /// Steps a round trains for, as a share of the first training's, in both of its parts.
+    pub training: f64,
+    /// Weight of an ensemble's disagreement as a reward while a round records: the planner seeks what the model does
+    /// not know. 0 pursues goals alone.
+    #[serde(default)]
+    pub curiosity: f32,
+}
+
+impl Default for RoundsConfig {
+    fn default() -> Self {
+        Self { count: 0, episodes: 0.2, training: 0.5, curiosity: 0.0 }
+    }
+}
+
+impl RoundsConfig {
+    fn validate(&self, ensemble: usize) -> anyhow::Result<()> {
+        for (key, share) in [("episodes", self.episodes), ("training", self.training)] {
+            if !(share > 0.0 && share.is_finite()) {
+                bail!(
+                    "`rounds.{key}` is {share}; give a positive share, 1 for as much as at first"
+                );
+            }
+        }
+        if !self.curiosity.is_finite() || self.curiosity < 0.0 {
+            bail!("`rounds.curiosity` is {}; give 0 or more", self.curiosity);
+        }
+        if self.curiosity > 0.0 && ensemble < 2 {
+            bail!(
+                "`rounds.curiosity` is {}, but `model.ensemble` is 1: disagreement needs at least 2",
+                self.curiosity
+            );
+        }
+        Ok(())
+    }
+
+    /// What is recorded and trained in a round of this run.
+    pub fn of(&self, run: &RunConfig) -> RunConfig {
+        let mut config = run.clone();
+        let share = |of: u64, share: f64| ((of as f64 * share).round() as u64).max(1);
+        config.collect.episodes = share(run.collect.episodes as u64, self.episodes) as usize;
+        config.train.steps = share(run.train.steps, self.training);
+        if let Some(later) = &mut config.train.predictor {
+            later.steps = share(later.steps, self.training);
+        }
+        config.planner.cost.uncertainty -= self.curiosity;
+        config
+    }
+}
+
 /// Everything about a run. `train.toml` holds all of it but the sim's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +139,9 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// Its training.
     pub train: TrainConfig,
+    /// Rounds of acting and learning that follow.
+    #[serde(default)]
+    pub rounds: RoundsConfig,
     /// How the model arm plans.
     pub planner: Search,
     /// How the oracle plans.
@@ -174,6 +235,7 @@ impl RunConfig {
         let image = ImageSpec { camera: String::new(), width: 1, height: 1 };
         self.model.validate(&self.sight(Some(image), &[])?)?;
         self.train.validate(&self.model)?;
+        self.rounds.validate(self.model.ensemble)?;
         for (name, search) in [("planner", &self.planner), ("oracle", &self.oracle)] {
             search.validate().with_context(|| format!("[{name}]"))?;
         }

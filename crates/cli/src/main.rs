@@ -11,6 +11,7 @@ mod experience;
 mod metrics;
 mod provenance;
 mod quality;
+mod rounds;
 mod run_dir;
 mod session;
 mod sims;

@@ -39,7 +39,8 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
         }
     }
     let images = !args.no_images;
-    let summary = collect(session, &sim, &config, actor.as_ref(), images, &args.out)?;
+    let collector = Collector { actor: actor.as_ref(), round: 0 };
+    let summary = collect(session, &sim, &config, collector, images, &args.out)?;
     let text = format!(
         "{} episodes, {} frames, {:.1} MB in {out}\nlook at them: housecat view {out}\n",
         summary.episodes,
@@ -81,6 +82,15 @@ pub struct Collected {
     pub seconds: f64,
 }
 
+/// Who acts, and in which round of learning: each has seeds of its own.
+#[derive(Clone, Copy, Default)]
+pub struct Collector<'a> {
+    /// A trained model's planner; the configured mix if there is none.
+    pub actor: Option<&'a (WorldModel, Option<Memory>)>,
+    /// 0 before the first training.
+    pub round: u64,
+}
+
 /// Collects what is missing of a dataset and seals it.
 ///
 /// # Errors
@@ -90,7 +100,7 @@ pub fn collect(
     session: &Session,
     sim: &Sim,
     config: &RunConfig,
-    actor: Option<&(WorldModel, Option<Memory>)>,
+    Collector { actor, round }: Collector<'_>,
     images: bool,
     out: &Path,
 ) -> anyhow::Result<Collected> {
@@ -140,7 +150,7 @@ pub fn collect(
         ));
     }
     let progress = Progress::new(session, "collect", total, kept, "episodes");
-    let seed = Seed::new(config.seed).child("collect", 0);
+    let seed = Seed::new(config.seed).child("collect", round);
     let next = AtomicU64::new(0);
     let quarantined = Mutex::new(Vec::new());
     let max_steps = config.collect.steps;

@@ -10,7 +10,7 @@ use crate::config::RunConfig;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
-use crate::{sims, spectator};
+use crate::{rounds, sims, spectator};
 use anyhow::bail;
 use housecat_agent::EvalReport;
 use housecat_core::Protocol;
@@ -27,7 +27,8 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     let varied = sim.varied(&args.vary.vary)?;
     let named_by_path = args.sim.sim.contains('/') || sim.is_bare();
     let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
-    let config = RunConfig::load(&sim, name, session.common.seed, &session.common.set)?;
+    let mut config = RunConfig::load(&sim, name, session.common.seed, &session.common.set)?;
+    config.rounds.count = args.rounds.unwrap_or(config.rounds.count);
     let run = RunDir::new(args.out.join(sim.name()).join(&args.name));
     // Before anything is written: a sim may lack the scripted policy that the mix names.
     Beginner::new(&sim, &config, Collectors::Mix(config.collect.mix.clone()))?;
@@ -39,8 +40,9 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         Ok(dataset) => dataset,
         Err(DataError::Missing { .. } | DataError::Unsealed { .. }) => {
             let images = collect::wants_images(&config);
+            let first = collect::Collector::default();
             let collected =
-                collect::collect(session, &varied, &config, None, images, &run.dataset())?;
+                collect::collect(session, &varied, &config, first, images, &run.dataset())?;
             session.say(format!(
                 "collected {} episodes, {} frames in {:.0} s",
                 collected.episodes, collected.frames, collected.seconds
@@ -63,9 +65,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
             or_nothing(asked.as_ref())
         );
     }
-    let trained = train::train(session, &config, &dataset, &run, None)?;
-    session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
-
+    rounds::learn(session, &varied, &config, dataset, &run)?;
     let model = load_model(&run.checkpoints().join("last"))?;
     let memory = eval::memory(&run)?;
     let loaded = Loaded { run, sim, config, model, memory };
