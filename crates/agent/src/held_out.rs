@@ -243,6 +243,7 @@ mod tests {
                 predictor: PredictorConfig::Residual { hidden: 8, action_dim: 2 },
                 ensemble: 1,
                 reward: None,
+                inverse_dynamics: None,
             },
         };
         WorldModel::new(spec, Seed::new(3)).unwrap()
@@ -270,6 +271,7 @@ mod tests {
                 uncertainty: 0.0,
             },
             block: None,
+            replan: None,
             control: Control::Wait,
             proposals: Proposals::default(),
             subgoals: 0,

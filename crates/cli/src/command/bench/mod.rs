@@ -3,7 +3,10 @@
 mod plan;
 
 use crate::args::{BenchArgs, BenchWhat};
-use crate::command::{collect, train};
+use crate::command::{
+    collect::{self, Collector},
+    train,
+};
 use crate::config::RunConfig;
 use crate::console::table;
 use crate::run_dir::RunDir;
@@ -205,7 +208,7 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
     let run = RunDir::new(&folder);
     let measured = (|| {
         let images = config.input.sees();
-        collect::collect(session, sim, &config, None, images, &run.dataset())?;
+        collect::collect(session, sim, &config, Collector::default(), images, &run.dataset())?;
         let dataset = Dataset::open(&run.dataset())?;
         let threads = session.threads()?;
         let experience = train::load(session, &dataset, images)?;

@@ -53,7 +53,9 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         };
         let iterations = if again { search.warm_iterations } else { search.iterations };
         match again {
-            true => planner.shift(&|knots| basis.shift(knots, action_dim, search.execute * block)),
+            true => {
+                planner.shift(&|knots| basis.shift(knots, action_dim, config.planner.steps(block)))
+            }
             false => planner.reset(),
         }
         let effort = Effort { basis: &basis, iterations, deadline: None, proposals: &[] };
