@@ -14,6 +14,7 @@ mod error;
 mod layers;
 mod loss;
 mod memory;
+mod muon;
 mod ops;
 mod optimizer;
 mod predictor;
