@@ -202,7 +202,8 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
 
 /// Windows a second of the sim's own recipe, on all threads.
 fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate> {
-    let mut config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
+    let (seed, set) = (session.common.seed, &session.common.set);
+    let mut config = RunConfig::load(sim, sim.name(), None, seed, set)?;
     config.collect.episodes = config.collect.episodes.min(40);
     let folder = std::env::temp_dir().join(format!("housecat-bench-{}", std::process::id()));
     let run = RunDir::new(&folder);
