@@ -109,7 +109,7 @@ fn recipes_with_mistakes_are_refused_by_name() {
         ("[model", ["mine.toml", "not valid TOML"]),
         ("seed = 3", ["mine.toml", "`seed` is not for this file"]),
         ("[modle]", ["mine.toml", "modle"]),
-        ("[planner]\nhorizont = 3", ["mine.toml", "horizont"]),
+        ("[planner]\nhorizon = 3", ["mine.toml", "missing field `solver`"]),
     ] {
         fs::write(place.path("mine.toml"), text).unwrap();
         run("two-room", &["--recipe", "mine.toml"]).fails(1, &says);
