@@ -8,6 +8,23 @@ fn published(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/lewm").join(name)
 }
 
+/// A world with three motors.
+const CRANE: &str = r#"<mujoco>
+  <worldbody>
+    <body name="hook" pos="0 0 1">
+      <joint name="x" type="slide" axis="1 0 0"/>
+      <joint name="y" type="slide" axis="0 1 0"/>
+      <joint name="z" type="slide" axis="0 0 1"/>
+      <geom type="sphere" size="0.1"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor name="a" joint="x" ctrlrange="-1 1"/>
+    <motor name="b" joint="y" ctrlrange="-1 1"/>
+    <motor name="c" joint="z" ctrlrange="-1 1"/>
+  </actuator>
+</mujoco>"#;
+
 const HEADS: &[&str] = &["--encoder-heads", "2", "--predictor-heads", "2"];
 
 /// The command, for these weights.
@@ -73,9 +90,10 @@ fn what_cannot_be_converted_is_refused_with_a_reason() {
     refused("config.json", "two-room", &[], &["config.json", "neither safetensors"]);
     refused("published.pt", "two_room", &[], &["two_room", "two-room"]);
     refused("published.pt", "cart-pole", &[], &["cart-pole", "reward"]);
-    // Blocks of 4 values, and an action of more components than one.
-    let says = ["action blocks of 4", "whole number of 5", "cube"];
-    refused("published.pt", "cube", &[], &says);
+    // Blocks of 4 values do not hold whole actions of 3.
+    std::fs::write(place.path("crane.xml"), CRANE).unwrap();
+    let says = ["crane", "[a, b, c]", "action blocks of 4", "whole number of 3"];
+    refused("published.pt", "crane.xml", &[], &says);
     let two = |flag: &str, value: &str, says: &[&str]| {
         refused("published.pt", "two-room", &[flag, value], says);
     };

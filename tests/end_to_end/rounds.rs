@@ -21,7 +21,11 @@ fn args(name: &'static str) -> Vec<&'static str> {
         "--set=eval.pairs=2",
         "--set=eval.seeds=[0]",
         "--set=planner.samples=16",
+        "--set=planner.iterations=2",
+        "--set=planner.warm_iterations=1",
         "--set=oracle.samples=16",
+        "--set=oracle.iterations=2",
+        "--set=oracle.warm_iterations=1",
     ]
 }
 

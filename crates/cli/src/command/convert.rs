@@ -22,7 +22,7 @@ pub fn run(session: &Session, args: &ConvertArgs) -> anyhow::Result<()> {
         bail!("{} already holds a run; choose another --out", args.out.display());
     }
     let set = &session.common.set;
-    let told = |key: &&String| key.starts_with("model.") || key.starts_with("image=");
+    let told = |key: &&String| key.starts_with("model") || key.starts_with("image=");
     if let Some(key) = set.iter().find(told) {
         bail!("--set {key}: the checkpoint tells what its model is; leave it out");
     }
