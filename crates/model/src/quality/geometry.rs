@@ -88,20 +88,21 @@ pub(super) fn effective_rank(eigenvalues: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
     use housecat_core::Seed;
 
     #[test]
     fn a_line_is_straight_a_corner_is_not_and_episodes_are_apart() {
         let line = [0.0, 0.0, 1.0, 2.0, 2.0, 4.0, 3.0, 6.0];
-        assert!((straightness(&line, 2, &[0..4]) - 1.0).abs() < 1e-12);
+        assert!((straightness(&line, 2, from_ref(&(0..4))) - 1.0).abs() < 1e-12);
         let there_and_back = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0];
-        assert!((straightness(&there_and_back, 2, &[0..3]) + 1.0).abs() < 1e-12);
+        assert!((straightness(&there_and_back, 2, from_ref(&(0..3))) + 1.0).abs() < 1e-12);
         let corner = [0.0, 0.0, 1.0, 0.0, 1.0, 5.0];
-        assert!(straightness(&corner, 2, &[0..3]).abs() < 1e-12);
+        assert!(straightness(&corner, 2, from_ref(&(0..3))).abs() < 1e-12);
         // The way from one episode to the next is none, and neither is standing still.
         let both = [line, line].concat();
         assert!((straightness(&both, 2, &[0..4, 4..8]) - 1.0).abs() < 1e-12);
-        assert_eq!(straightness(&[0.5; 8], 2, &[0..4]), 0.0);
+        assert_eq!(straightness(&[0.5; 8], 2, from_ref(&(0..4))), 0.0);
         assert_eq!(straightness(&line, 2, &[0..2, 2..4]), 0.0);
     }
 
