@@ -42,6 +42,8 @@ fn assert_right(dataset: &Dataset, experience: &Experience) {
     assert_eq!(experience.images.len(), dataset.frames() * bytes);
     for (index, range) in experience.episodes.iter().enumerate() {
         for (at, frame) in range.clone().zip(dataset.episode(index).unwrap().frames) {
+            // A hint must change nothing, up to the last frame.
+            experience.prefetch_image(at);
             assert_eq!(experience.image(at), frame.observation.images[0].pixels, "frame {at}");
         }
     }
