@@ -22,6 +22,7 @@ fn every_command_has_help() {
         ("verify", "Check every byte of a dataset"),
         ("repair", "Seal an interrupted dataset"),
         ("merge", "Join datasets"),
+        ("convert", "read and not executed"),
         ("doctor", "Check this machine"),
     ];
     for (command, explanation) in commands {

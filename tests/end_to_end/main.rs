@@ -1,6 +1,7 @@
 //! End-to-end tests: they drive the binary as a user does.
 
 mod bad_input;
+mod convert;
 mod determinism;
 mod full_disk;
 mod help;
@@ -8,6 +9,8 @@ mod interruption;
 mod json;
 mod main_job;
 mod planning;
+mod recipes;
 mod robots;
+mod rounds;
 mod sims;
 mod support;

@@ -112,6 +112,10 @@ pub struct Search {
     /// Control steps in an action block on the ground truth; a model has its own, which is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<usize>,
+    /// Control steps after which to plan anew, where that is not `execute` whole blocks. A model's history is whole blocks:
+    /// it does without one if this is no multiple of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replan: Option<usize>,
     /// Whether the world waits for a plan.
     #[serde(default)]
     pub control: Control,
@@ -128,6 +132,26 @@ pub struct Search {
 }
 
 impl Search {
+    /// Control steps of a plan that are executed, with blocks of so many.
+    pub fn steps(&self, block: usize) -> usize {
+        self.replan.unwrap_or(self.search.execute * block)
+    }
+
+    /// Refuses plans for a time at which no block ends: a model only knows what follows whole blocks.
+    pub(crate) fn foreseeable(&self, block: usize) -> Result<(), AgentError> {
+        match self.replan.filter(|steps| steps % block != 0) {
+            None => Ok(()),
+            Some(steps) => Err(AgentError::Constraint {
+                key: "replan",
+                value: steps.to_string(),
+                fix: format!(
+                    "who plans while the world goes on must foresee it in blocks of {block} control steps; give a \
+                     multiple, or let the world wait"
+                ),
+            }),
+        }
+    }
+
     /// Refuses sizes and hyper-parameters that cannot plan.
     ///
     /// # Errors
@@ -137,6 +161,10 @@ impl Search {
         if self.block == Some(0) {
             let fix = "an action block is at least one control step".to_owned();
             return Err(AgentError::Constraint { key: "block", value: "0".into(), fix });
+        }
+        if self.replan == Some(0) {
+            let fix = "a plan is executed for at least one control step".to_owned();
+            return Err(AgentError::Constraint { key: "replan", value: "0".into(), fix });
         }
         self.solver.build(self.search.samples, self.search.horizon, 1)?;
         self.constraints.validate(&self.solver)
@@ -279,6 +307,7 @@ impl Evaluator<'_> {
                 };
                 if self.real_time {
                     let search = in_time(self.planner);
+                    search.foreseeable(model.spec().model.action_repeat)?;
                     let mind = LatentThinker::new(model, self.memory, &goal, &search)?;
                     Box::new(RealTime::new(scope, mind, at_observation, action_dim, tick))
                 } else {
@@ -428,7 +457,7 @@ impl Evaluator<'_> {
 fn in_time(search: &Search, block: usize, tick: Duration) -> Search {
     let mut search = search.clone();
     let block = search.block.unwrap_or(block);
-    let period = tick.as_secs_f64() * 1e3 * (search.search.execute * block) as f64;
+    let period = tick.as_secs_f64() * 1e3 * search.steps(block) as f64;
     search.search.deadline_ms.get_or_insert(0.9 * period);
     search
 }

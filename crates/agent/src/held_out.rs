@@ -137,8 +137,8 @@ mod tests {
     use crate::cost::CostShape;
     use crate::evaluate::{Proposals, Search};
     use housecat_core::{
-        ActionSpace, Actor, EnvError, GoalError, Interrupt, ObservationSpace, Pose, ResetOptions,
-        Rng, Scene, Snapshot, Spaces, State, TaskKind, Transition,
+        ActionSpace, EnvError, GoalError, Interrupt, ObservationSpace, Pose, ResetOptions, Scene,
+        Snapshot, Spaces, State, TaskKind, Transition,
     };
     use housecat_model::{EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig};
     use housecat_plan::{ActionTime, PlannerConfig, SearchConfig};
@@ -239,10 +239,11 @@ mod tests {
             model: ModelConfig {
                 latent_dim: 3,
                 action_repeat: 4,
-                encoder: EncoderConfig::Mlp { hidden: 8 },
+                encoder: EncoderConfig::Mlp { hidden: 64 },
                 predictor: PredictorConfig::Residual { hidden: 8, action_dim: 2 },
                 ensemble: 1,
                 reward: None,
+                inverse_dynamics: None,
             },
         };
         WorldModel::new(spec, Seed::new(3)).unwrap()
@@ -270,6 +271,7 @@ mod tests {
                 uncertainty: 0.0,
             },
             block: None,
+            replan: None,
             control: Control::Wait,
             proposals: Proposals::default(),
             subgoals: 0,

@@ -11,18 +11,19 @@ pub(crate) struct Searching {
     basis: TimeBasis,
     action_dim: usize,
     search: SearchConfig,
-    /// Control steps in an action block.
-    block: usize,
+    /// Control steps of a plan that are executed before planning anew.
+    steps: usize,
     planned: bool,
 }
 
 impl Searching {
     pub(crate) fn new(search: &Search, block: usize, action_dim: usize) -> Result<Self, PlanError> {
+        let steps = search.steps(block);
         let Search { search, solver, .. } = search;
         search.validate()?;
         let basis = search.time.basis(search.horizon * block)?;
         let planner = solver.build(search.samples, basis.knots(), action_dim)?;
-        Ok(Self { planner, basis, action_dim, search: search.clone(), block, planned: false })
+        Ok(Self { planner, basis, action_dim, search: search.clone(), steps, planned: false })
     }
 
     pub(crate) fn reset(&mut self) {
@@ -32,7 +33,7 @@ impl Searching {
 
     /// Control steps of a plan that are executed before planning anew.
     pub(crate) fn steps(&self) -> usize {
-        self.search.execute * self.block
+        self.steps
     }
 
     /// Action blocks in a plan.

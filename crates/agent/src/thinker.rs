@@ -1,6 +1,7 @@
 //! Minds that plan: in a learned world model, and on the ground truth.
 
 use crate::AgentError;
+use crate::acting::Control;
 use crate::constraints::{Constraints, Limits, Zones};
 use crate::cost::CostShape;
 use crate::evaluate::{Proposals, Search};
@@ -128,6 +129,9 @@ impl<'a> LatentThinker<'a> {
                     "the model's blocks are of {block} control steps; only the oracle has a choice"
                 ),
             });
+        }
+        if search.control == Control::Overlap {
+            search.foreseeable(block)?;
         }
         if search.cost.uncertainty != 0.0 && model.spec().model.ensemble < 2 {
             return Err(AgentError::Constraint {

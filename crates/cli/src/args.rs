@@ -77,6 +77,8 @@ pub enum Command {
     Repair(PathArg),
     /// Join datasets of the same sim into one.
     Merge(MergeArgs),
+    /// Make a run of a model that was published elsewhere.
+    Convert(ConvertArgs),
     /// Check this machine: processor, sims, viewer, disk.
     Doctor,
 }
@@ -87,6 +89,15 @@ pub struct SimArg {
     /// Name of a sim (see `housecat sims`) or path of a folder with scene.xml and sim.toml.
     #[arg(value_name = "SIM")]
     pub sim: String,
+}
+
+/// A method other than the sim's own.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RecipeArg {
+    /// Takes the tables of a recipe in place of those in the sim's train.toml: a published method (`lewm`, `pldm`,
+    /// `dino-wm`: model, training, planner and size of the image) or your own TOML file. --set applies on top.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub recipe: Option<String>,
 }
 
 /// What varies from episode to episode.
@@ -102,7 +113,8 @@ pub struct VaryArg {
 /// `housecat run`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  housecat run two-room\n  housecat run reacher --name quick --set train.steps=500\n\n\
+    after_help = "Examples:\n  housecat run two-room\n  housecat run reacher --name quick --set train.steps=500\n  \
+    housecat run push-t --name lewm --recipe lewm --set image=64 --set model.encoder.patch=8\n\n\
     Running the same command again resumes an interrupted run and repeats nothing that is complete."
 )]
 pub struct RunArgs {
@@ -115,6 +127,13 @@ pub struct RunArgs {
     /// Folder that holds all runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub out: PathBuf,
+    /// After the first training: rounds in which the planner acts in what was learned, what it did joins the
+    /// dataset, and training goes on [default: the sim's train.toml].
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<usize>,
+    /// What is learned, and how.
+    #[command(flatten)]
+    pub recipe: RecipeArg,
     /// Of the experience that the model learns from; `housecat eval --vary` evaluates under variation.
     #[command(flatten)]
     pub vary: VaryArg,
@@ -144,6 +163,9 @@ pub struct CollectArgs {
     /// Records no images.
     #[arg(long)]
     pub no_images: bool,
+    /// How large images are, and how the oracle plans.
+    #[command(flatten)]
+    pub recipe: RecipeArg,
     /// Folder of the dataset. What was varied is in its meta/variations.json.
     #[arg(long, value_name = "DATASET")]
     pub out: PathBuf,
@@ -155,7 +177,8 @@ pub struct CollectArgs {
 /// `housecat train`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  housecat train data/two-room --out runs/two-room/mine\n  \
-    housecat train data/two-room --out runs/two-room/mine --resume")]
+    housecat train data/two-room --out runs/two-room/mine --resume\n  \
+    housecat train data/large --out runs/two-room/pldm --recipe pldm    images as large as the recipe's, 224 x 224")]
 pub struct TrainArgs {
     /// Folder of the dataset.
     #[arg(value_name = "DATASET")]
@@ -169,6 +192,9 @@ pub struct TrainArgs {
     /// Starts from the weights of this checkpoint.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
+    /// What is learned, and how.
+    #[command(flatten)]
+    pub recipe: RecipeArg,
 }
 
 /// A success criterion.
@@ -497,4 +523,38 @@ pub struct MergeArgs {
     /// Folder of the joined dataset.
     #[arg(long, value_name = "DATASET")]
     pub out: PathBuf,
+}
+
+/// `housecat convert`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat convert lewm.ckpt --sim push-t --out runs/push-t/lewm --action-mean 0.02,-0.01 --action-std 0.2,0.2\n  \
+    housecat eval runs/push-t/lewm --pairs 20\n\n\
+    Reads the weights of LeWorldModel as stable-worldmodel stores them: safetensors, or what torch.save writes. A pickle\n\
+    in such a file is read and not executed; whatever is not tensors in plain containers is refused. The run has the\n\
+    sim's own evaluation and the planner of the recipe `lewm`, both open to --set."
+)]
+pub struct ConvertArgs {
+    /// The published weights: `.safetensors`, `.pt`, or a Lightning `.ckpt`.
+    #[arg(value_name = "CHECKPOINT")]
+    pub checkpoint: PathBuf,
+    /// The sim that the model is to act in, by name or path. The size of its action must divide that of the
+    /// checkpoint's action blocks.
+    #[arg(long)]
+    pub sim: String,
+    /// Folder of the new run.
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Means by which actions were scaled in training, one for each component, in the sim's units [default: 0].
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "A,B")]
+    pub action_mean: Option<Vec<f32>>,
+    /// Standard deviations by which they were [default: 1].
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "A,B")]
+    pub action_std: Option<Vec<f32>>,
+    /// Attention heads of the encoder, which the weights do not tell.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub encoder_heads: usize,
+    /// Attention heads of the predictor.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub predictor_heads: usize,
 }

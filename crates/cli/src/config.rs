@@ -1,10 +1,11 @@
-//! Configuration: a sim's `train.toml`, overridden by `--set`, resolved into a run's `config.toml`.
+//! Configuration: a sim's `train.toml`, overridden by `--recipe` and `--set`, resolved into a run's `config.toml`.
 
+use crate::recipe;
 use anyhow::{Context as _, anyhow, bail};
 use housecat_agent::{EvalConfig, Search};
-use housecat_core::ImageSpec;
-use housecat_model::{ModelConfig, ModelInput, TrainConfig};
-use housecat_sim::Sim;
+use housecat_core::{ImageSpec, Spaces, TaskKind};
+use housecat_model::{ModelConfig, ModelInput, ModelSpec, TrainConfig};
+use housecat_sim::{Sim, ViewOptions};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -13,7 +14,7 @@ use toml::{Table, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Input {
-    /// The sim's default camera, at the size in its sim.toml.
+    /// The sim's default camera.
     Pixels,
     /// The sim's state vector.
     State,
@@ -62,6 +63,63 @@ pub struct CollectConfig {
     pub mix: Vec<MixShare>,
 }
 
+/// How a model goes on learning from what its own planner does: where the planner believes what is not so, it goes
+/// there, and the next training knows better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoundsConfig {
+    /// Rounds after the first training.
+    pub count: usize,
+    /// Episodes a round records, as a share of `collect.episodes`.
+    pub episodes: f64,
+    /// Steps a round trains for, as a share of the first training's, in both of its parts.
+    pub training: f64,
+    /// Weight of an ensemble's disagreement as a reward while a round records: the planner seeks what the model does
+    /// not know. 0 pursues goals alone.
+    pub curiosity: f32,
+}
+
+impl Default for RoundsConfig {
+    fn default() -> Self {
+        Self { count: 0, episodes: 0.2, training: 0.5, curiosity: 0.0 }
+    }
+}
+
+impl RoundsConfig {
+    fn validate(&self, ensemble: usize) -> anyhow::Result<()> {
+        for (key, share) in [("episodes", self.episodes), ("training", self.training)] {
+            if !(share > 0.0 && share.is_finite()) {
+                bail!(
+                    "`rounds.{key}` is {share}; give a positive share, 1 for as much as at first"
+                );
+            }
+        }
+        if !self.curiosity.is_finite() || self.curiosity < 0.0 {
+            bail!("`rounds.curiosity` is {}; give 0 or more", self.curiosity);
+        }
+        if self.curiosity > 0.0 && ensemble < 2 {
+            bail!(
+                "`rounds.curiosity` is {}, but `model.ensemble` is 1: disagreement needs at least 2",
+                self.curiosity
+            );
+        }
+        Ok(())
+    }
+
+    /// What is recorded and trained in a round of this run.
+    pub fn of(&self, run: &RunConfig) -> RunConfig {
+        let mut config = run.clone();
+        let share = |of: u64, share: f64| ((of as f64 * share).round() as u64).max(1);
+        config.collect.episodes = share(run.collect.episodes as u64, self.episodes) as usize;
+        config.train.steps = share(run.train.steps, self.training);
+        if let Some(later) = &mut config.train.predictor {
+            later.steps = share(later.steps, self.training);
+        }
+        config.planner.cost.uncertainty -= self.curiosity;
+        config
+    }
+}
+
 /// Everything about a run. `train.toml` holds all of it but the sim's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,12 +133,18 @@ pub struct RunConfig {
     /// Components of the state that the model is given beside the camera: what the robot's own sensors tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proprioception: Vec<String>,
+    /// Rows and columns of the camera's picture, in pixels; those of the sim.toml if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<usize>,
     /// What is collected.
     pub collect: CollectConfig,
     /// The network.
     pub model: ModelConfig,
     /// Its training.
     pub train: TrainConfig,
+    /// Rounds of acting and learning that follow.
+    #[serde(default)]
+    pub rounds: RoundsConfig,
     /// How the model arm plans.
     pub planner: Search,
     /// How the oracle plans.
@@ -93,11 +157,18 @@ pub struct RunConfig {
 const BARE_RECIPE: &str = include_str!("bare.toml");
 
 impl RunConfig {
-    /// A sim's recipe with overrides, for a run that calls the sim `name`.
+    /// A sim's recipe, with another one (see [`recipe::lay_over`]) and single values over it, for a run that calls the sim
+    /// `name`.
     ///
     /// # Errors
     /// Names the file or flag, the key, and the fix.
-    pub fn load(sim: &Sim, name: &str, seed: Option<u64>, set: &[String]) -> anyhow::Result<Self> {
+    pub fn load(
+        sim: &Sim,
+        name: &str,
+        recipe: Option<&str>,
+        seed: Option<u64>,
+        set: &[String],
+    ) -> anyhow::Result<Self> {
         let path = sim.folder().join("train.toml");
         let text = if sim.is_bare() {
             BARE_RECIPE.to_owned()
@@ -111,14 +182,14 @@ impl RunConfig {
         };
         let mut table: Table = toml::from_str(&text)
             .with_context(|| format!("{} is not valid TOML", path.display()))?;
-        for key in ["sim", "seed"] {
-            if table.contains_key(key) {
-                bail!(
-                    "{}: `{key}` is not for this file; it comes from the command line",
-                    path.display()
-                );
-            }
+        let mut origin = path.display().to_string();
+        refuse_reserved(&table, &origin)?;
+        if let Some(recipe) = recipe {
+            recipe::lay_over(&mut table, recipe)?;
+            origin = format!("{origin} with --recipe {recipe}");
+            refuse_reserved(&table, &origin)?;
         }
+        table.entry("rounds").or_insert_with(|| Value::Table(Table::new()));
         table.insert("sim".into(), Value::String(name.to_owned()));
         let seed = seed.unwrap_or(0);
         let stored = i64::try_from(seed).with_context(|| {
@@ -128,9 +199,8 @@ impl RunConfig {
         for assignment in set {
             assign(&mut table, assignment)?;
         }
-        let config: Self = Value::Table(table)
-            .try_into()
-            .with_context(|| format!("{} (with any --set)", path.display()))?;
+        let config: Self =
+            Value::Table(table).try_into().with_context(|| format!("{origin} (with any --set)"))?;
         config.validate()?;
         Ok(config)
     }
@@ -152,7 +222,11 @@ impl RunConfig {
         Ok(config)
     }
 
-    fn validate(&self) -> anyhow::Result<()> {
+    /// Refuses what no run can be made of.
+    ///
+    /// # Errors
+    /// Names the key and the fix.
+    pub fn validate(&self) -> anyhow::Result<()> {
         let total: f32 = self.collect.mix.iter().map(|share| share.share).sum();
         if self.collect.mix.iter().any(|share| share.share.is_nan() || share.share < 0.0)
             || total <= 0.0
@@ -171,9 +245,13 @@ impl RunConfig {
         if self.input != Input::Both && !self.proprioception.is_empty() {
             bail!("`proprioception` goes with `input = \"both\"`; set that, or leave it out");
         }
+        if self.image == Some(0) {
+            bail!("`image` is 0; give the rows and columns of the camera's picture, at least 1");
+        }
         let image = ImageSpec { camera: String::new(), width: 1, height: 1 };
         self.model.validate(&self.sight(Some(image), &[])?)?;
         self.train.validate(&self.model)?;
+        self.rounds.validate(self.model.ensemble)?;
         for (name, search) in [("planner", &self.planner), ("oracle", &self.oracle)] {
             search.validate().with_context(|| format!("[{name}]"))?;
         }
@@ -198,10 +276,64 @@ impl RunConfig {
         })
     }
 
+    /// What is shown of a sim: its state and, with `images`, its camera at the size that is asked for.
+    pub fn view(&self, sim: &Sim, images: bool) -> ViewOptions {
+        let mut view = sim.default_view();
+        if !images {
+            view.images.clear();
+        }
+        if let Some(side) = self.image {
+            for image in &mut view.images {
+                (image.width, image.height) = (side, side);
+            }
+        }
+        view
+    }
+
+    /// The specification of the model, for a sim that shows and accepts this.
+    ///
+    /// # Errors
+    /// If it sees pixels and there are none.
+    pub fn spec(&self, sim: &str, spaces: &Spaces) -> anyhow::Result<ModelSpec> {
+        let observed = &spaces.observation;
+        Ok(ModelSpec {
+            format: ModelSpec::FORMAT,
+            sim: sim.to_owned(),
+            input: self.sight(observed.images.first().cloned(), &observed.state)?,
+            actions: spaces.action.names.clone(),
+            model: self.model.clone(),
+        })
+    }
+
+    /// Refuses a model that cannot plan for the task of its sim.
+    ///
+    /// # Errors
+    /// If the task is a reward and the model tells none.
+    pub fn check_task(&self, task: TaskKind) -> anyhow::Result<()> {
+        if task == TaskKind::Reward && self.model.reward.is_none() {
+            bail!(
+                "the task of `{}` is to collect reward, and the model does not tell it; add [model.reward] and the loss \
+                 `reward`, or choose a sim with goals",
+                self.sim
+            );
+        }
+        Ok(())
+    }
+
     /// As TOML.
     pub fn to_toml(&self) -> anyhow::Result<String> {
         toml::to_string(self).context("the configuration cannot be written as TOML")
     }
+}
+
+/// Refuses what only the command line may say.
+fn refuse_reserved(table: &Table, origin: &str) -> anyhow::Result<()> {
+    for key in ["sim", "seed"] {
+        if table.contains_key(key) {
+            bail!("{origin}: `{key}` is not for this file; it comes from the command line");
+        }
+    }
+    Ok(())
 }
 
 /// What a word on the command line means as a value of TOML. A bare word is a string: `input=state` reads

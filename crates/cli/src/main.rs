@@ -11,6 +11,8 @@ mod experience;
 mod metrics;
 mod provenance;
 mod quality;
+mod recipe;
+mod rounds;
 mod run_dir;
 mod session;
 mod sims;
@@ -45,6 +47,7 @@ fn main() {
         Command::Verify(args) => command::maintain::verify(&session, &args),
         Command::Repair(args) => command::maintain::repair(&session, &args),
         Command::Merge(args) => command::maintain::merge(&session, &args),
+        Command::Convert(args) => command::convert::run(&session, &args),
         Command::Doctor => command::doctor::run(&session),
     };
     std::process::exit(session.finish(outcome));

@@ -55,6 +55,16 @@ impl RunDir {
         self.0.join("provenance.toml")
     }
 
+    /// A round of learning before the last: a run of its own.
+    pub fn round(&self, round: usize) -> Self {
+        Self(self.0.join("rounds").join(round.to_string()))
+    }
+
+    /// What a round's planner did.
+    pub fn collected(&self) -> PathBuf {
+        self.0.join("collected")
+    }
+
     /// The dataset.
     pub fn dataset(&self) -> PathBuf {
         self.0.join("dataset")

@@ -65,6 +65,11 @@ pub fn load_quietly(name: &str) -> anyhow::Result<Sim> {
     })
 }
 
+/// What a run calls a sim, to find it again: the path by which it was asked for, or its name.
+pub fn name_in_runs<'a>(sim: &'a Sim, asked: &'a str) -> &'a str {
+    if asked.contains('/') || sim.is_bare() { asked } else { sim.name() }
+}
+
 /// Names and folders of all sims.
 ///
 /// # Errors

@@ -313,7 +313,10 @@ fn report(
                     search.horizon, config.model.action_repeat
                 ),
             ),
-            ("executed before replanning".into(), format!("{} blocks", search.execute)),
+            (
+                "executed before replanning".into(),
+                format!("{} control steps", config.planner.steps(config.model.action_repeat)),
+            ),
         ],
         timing: first.plan_ms.map(|ms| PlanTiming {
             median_ms: ms.median,

@@ -229,6 +229,7 @@ fn main() {
         checkpoint_every: 1000,
         optimizer: OptimizerConfig {
             learning_rate: 3e-3,
+            muon: None,
             weight_decay: 1e-3,
             warmup: 0.05,
             clip_norm: 1.0,

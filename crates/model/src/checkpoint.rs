@@ -108,8 +108,12 @@ pub fn save_model(model: &WorldModel, folder: &Path) -> Result<(), ModelError> {
     sync_folder(folder)
 }
 
+/// Makes `last` in a folder of checkpoints mean the one of this step.
+///
+/// # Errors
+/// If the link cannot be written.
 #[cfg(unix)]
-fn point_last(folder: &Path, step: u64) -> Result<(), ModelError> {
+pub fn point_last(folder: &Path, step: u64) -> Result<(), ModelError> {
     let fresh = folder.join(".last");
     if fresh.symlink_metadata().is_ok() {
         fs::remove_file(&fresh).map_err(io(&fresh))?;

@@ -14,6 +14,7 @@ mod error;
 mod layers;
 mod loss;
 mod memory;
+mod muon;
 mod ops;
 mod optimizer;
 mod predictor;
@@ -27,7 +28,7 @@ mod route;
 mod trainer;
 mod world_model;
 
-pub use checkpoint::{load_checkpoint, load_model, save_checkpoint, save_model};
+pub use checkpoint::{load_checkpoint, load_model, point_last, save_checkpoint, save_model};
 pub use config::{
     EncoderConfig, InverseDynamicsConfig, LossConfig, ModelConfig, ModelInput, ModelSpec,
     OptimizerConfig, PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,

@@ -2,8 +2,10 @@
 
 use crate::ModelError;
 use crate::config::OptimizerConfig;
+use crate::layers::values;
+use crate::muon;
 use crate::ops::simd;
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Tensor, Var};
 use std::cell::RefCell;
 
 const BETA1: f32 = 0.9;
@@ -23,19 +25,29 @@ impl AdamW {
     }
 
     /// Applies one step (counted from 1) with gradients in the order of the variables; one whose gradient is empty
-    /// stays as it is. Weight decay acts on matrices only.
+    /// stays as it is. Weight decay acts on matrices only, and with a learning rate of Muon that moves them: their first
+    /// moment is its momentum.
     pub(crate) fn step(
         &mut self,
         variables: &[(String, Var)],
         grads: &[Vec<f32>],
         step: u64,
-        learning_rate: f32,
-        weight_decay: f32,
+        (learning_rate, muon, weight_decay): (f32, Option<f32>, f32),
     ) -> std::result::Result<(), ModelError> {
         let correction = |beta: f32| (1.0 - f64::from(beta).powi(step.min(1 << 30) as i32)) as f32;
         let corrections = [correction(BETA1), correction(BETA2)];
         let moments = self.first.iter_mut().zip(&mut self.second);
         for (((_, var), grads), (first, second)) in variables.iter().zip(grads).zip(moments) {
+            if grads.is_empty() {
+                continue;
+            }
+            if let (Some(rate), &[rows, columns]) = (muon, var.dims()) {
+                let mut weights = values(var.as_tensor())?;
+                let rates = [rate, rate * weight_decay];
+                muon::step(&mut weights, grads, first, [rows, columns], rates);
+                var.set(&Tensor::from_vec(weights, (rows, columns), &Device::Cpu)?)?;
+                continue;
+            }
             let decay = if var.dims().len() > 1 { learning_rate * weight_decay } else { 0.0 };
             let moments = RefCell::new([&mut first[..], &mut second[..]]);
             var.inplace_op1(&Update { grads, moments, corrections, learning_rate, decay })?;
@@ -126,8 +138,13 @@ mod tests {
         let mut adam = AdamW::new(&variables);
         for step in 1..=400 {
             let at = values(var.as_tensor()).unwrap();
-            adam.step(&variables, &[vec![2.0 * (at[0] - 1.0), 2.0 * at[1]]], step, 0.05, 0.0)
-                .unwrap();
+            adam.step(
+                &variables,
+                &[vec![2.0 * (at[0] - 1.0), 2.0 * at[1]]],
+                step,
+                (0.05, None, 0.0),
+            )
+            .unwrap();
         }
         let at = values(var.as_tensor()).unwrap();
         assert!((at[0] - 1.0).abs() < 1e-2 && at[1].abs() < 1e-2, "{at:?}");
@@ -135,8 +152,13 @@ mod tests {
 
     #[test]
     fn the_rate_rises_and_falls() {
-        let config =
-            OptimizerConfig { learning_rate: 1.0, weight_decay: 0.0, warmup: 0.1, clip_norm: 1.0 };
+        let config = OptimizerConfig {
+            learning_rate: 1.0,
+            muon: None,
+            weight_decay: 0.0,
+            warmup: 0.1,
+            clip_norm: 1.0,
+        };
         assert_eq!(config.rate(1.0, 0.0), 0.0);
         assert!((config.rate(1.0, 0.1) - 1.0).abs() < 1e-6);
         assert!(config.rate(1.0, 1.0) < 1e-6);

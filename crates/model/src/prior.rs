@@ -78,7 +78,7 @@ impl Prior {
             let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             let progress = step as f32 / steps as f32;
             let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-            optimizer.step(&builder.variables, &grads, step, rate, 1e-4)?;
+            optimizer.step(&builder.variables, &grads, step, (rate, None, 1e-4))?;
         }
         let weights = builder.variables.iter().map(|(_, var)| values(var.as_tensor()));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;

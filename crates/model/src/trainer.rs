@@ -2,7 +2,7 @@
 //! seed and the step number, so that a resumed run continues with the same bits.
 
 use crate::batch::{Batch, Source, Windows, fit_scaling};
-use crate::config::{ModelSpec, PredictorTraining, TrainConfig};
+use crate::config::{ModelSpec, OptimizerConfig, PredictorTraining, TrainConfig};
 use crate::layers::{Pass, values};
 use crate::loss::{Predictions, total_loss};
 use crate::ops::BatchStats;
@@ -209,8 +209,11 @@ impl<'a> Trainer<'a> {
             }
         } else {
             self.skipped_in_a_row = 0;
-            let decay = self.config.optimizer.weight_decay;
-            self.optimizer.step(&self.model.variables, &grads, self.step, learning_rate, decay)?;
+            let OptimizerConfig { learning_rate: whole, muon, weight_decay, .. } =
+                self.config.optimizer;
+            let muon = muon.map(|rate| rate * learning_rate / whole);
+            let rates = (learning_rate, muon, weight_decay);
+            self.optimizer.step(&self.model.variables, &grads, self.step, rates)?;
             let stats: Vec<_> = shares.iter().map(|share| share.stats.clone()).collect();
             self.model.update_statistics(&stats, STATISTICS_SHARE);
         }

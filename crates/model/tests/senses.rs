@@ -41,6 +41,7 @@ fn pixels_and_proprioception_train_together() {
         checkpoint_every: 50,
         optimizer: OptimizerConfig {
             learning_rate: 3e-3,
+            muon: None,
             weight_decay: 1e-3,
             warmup: 0.05,
             clip_norm: 1.0,

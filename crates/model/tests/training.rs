@@ -62,6 +62,7 @@ fn train_config(steps: u64) -> TrainConfig {
         checkpoint_every: 5,
         optimizer: OptimizerConfig {
             learning_rate: 3e-3,
+            muon: None,
             weight_decay: 1e-3,
             warmup: 0.05,
             clip_norm: 1.0,

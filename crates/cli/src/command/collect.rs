@@ -13,7 +13,7 @@ use crossbeam::channel;
 use housecat_core::{Env as _, Episode, EpisodeHeader, RolloutOptions, Seed, rollout};
 use housecat_data::{DatasetWriter, EncodedEpisode, Features};
 use housecat_model::{Memory, WorldModel, load_model};
-use housecat_sim::{Sim, ViewOptions};
+use housecat_sim::Sim;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,9 @@ use std::time::Instant;
 pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let sim = sims::load(&args.sim.sim)?.varied(&args.vary.vary)?;
-    let mut config = RunConfig::load(&sim, sim.name(), session.common.seed, &session.common.set)?;
+    let recipe = args.recipe.recipe.as_deref();
+    let (seed, set) = (session.common.seed, &session.common.set);
+    let mut config = RunConfig::load(&sim, sim.name(), recipe, seed, set)?;
     config.collect.episodes = args.episodes.unwrap_or(config.collect.episodes);
     config.collect.steps = args.steps.unwrap_or(config.collect.steps);
     if config.collect.episodes == 0 || config.collect.steps == 0 {
@@ -39,7 +41,8 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
         }
     }
     let images = !args.no_images;
-    let summary = collect(session, &sim, &config, actor.as_ref(), images, &args.out)?;
+    let collector = Collector { actor: actor.as_ref(), round: 0 };
+    let summary = collect(session, &sim, &config, collector, images, &args.out)?;
     let text = format!(
         "{} episodes, {} frames, {:.1} MB in {out}\nlook at them: housecat view {out}\n",
         summary.episodes,
@@ -81,6 +84,15 @@ pub struct Collected {
     pub seconds: f64,
 }
 
+/// Who acts, and in which round of learning: each has seeds of its own.
+#[derive(Clone, Copy, Default)]
+pub struct Collector<'a> {
+    /// A trained model's planner; the configured mix if there is none.
+    pub actor: Option<&'a (WorldModel, Option<Memory>)>,
+    /// 0 before the first training.
+    pub round: u64,
+}
+
 /// Collects what is missing of a dataset and seals it.
 ///
 /// # Errors
@@ -90,16 +102,25 @@ pub fn collect(
     session: &Session,
     sim: &Sim,
     config: &RunConfig,
-    actor: Option<&(WorldModel, Option<Memory>)>,
+    Collector { actor, round }: Collector<'_>,
     images: bool,
     out: &Path,
 ) -> anyhow::Result<Collected> {
     let started = Instant::now();
     let threads = session.threads()?;
-    let view = ViewOptions {
-        images: if images { sim.default_view().images } else { Vec::new() },
-        state: true,
-    };
+    let mut view = config.view(sim, images);
+    if let Some(seen) = actor.filter(|_| images).and_then(|(model, _)| model.spec().input.image()) {
+        if let Some(side) = config.image
+            && [seen.width, seen.height] != [side; 2]
+        {
+            bail!(
+                "`image` is {side}, but the model that acts sees images of {}x{}; leave `image` out",
+                seen.width,
+                seen.height
+            );
+        }
+        view.images = vec![seen.clone()];
+    }
     let probe = sim.env(&view)?;
     let mut provenance = BTreeMap::from([
         ("seed".to_owned(), config.seed.to_string()),
@@ -140,7 +161,7 @@ pub fn collect(
         ));
     }
     let progress = Progress::new(session, "collect", total, kept, "episodes");
-    let seed = Seed::new(config.seed).child("collect", 0);
+    let seed = Seed::new(config.seed).child("collect", round);
     let next = AtomicU64::new(0);
     let quarantined = Mutex::new(Vec::new());
     let max_steps = config.collect.steps;

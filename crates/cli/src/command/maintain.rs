@@ -5,7 +5,7 @@ use crate::command::collect::VARIATIONS;
 use crate::run_dir::write_whole;
 use crate::session::Session;
 use anyhow::{Context as _, bail};
-use housecat_data::Dataset;
+use housecat_data::{Dataset, Summary};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -54,18 +54,27 @@ pub fn repair(session: &Session, args: &PathArg) -> anyhow::Result<()> {
 /// `housecat merge`
 pub fn merge(session: &Session, args: &MergeArgs) -> anyhow::Result<()> {
     let inputs: Vec<&Path> = args.datasets.iter().map(AsRef::as_ref).collect();
-    let variations = join_variations(&inputs)?;
-    let summary = housecat_data::merge(&inputs, &args.out)?;
-    if let Some(variations) = variations {
-        let text = serde_json::to_string_pretty(&variations)?;
-        write_whole(&args.out.join(VARIATIONS), text.as_bytes())?;
-    }
+    let summary = join(&inputs, &args.out)?;
     let text =
         format!("{}: {} episodes, {} frames", args.out.display(), summary.episodes, summary.frames);
     session.result(
         &json!({ "dataset": args.out, "episodes": summary.episodes, "frames": summary.frames }),
         &text,
     )
+}
+
+/// Datasets one after the other, with what was varied in them.
+///
+/// # Errors
+/// If they do not fit each other or something stands in the way of the output.
+pub fn join(datasets: &[&Path], out: &Path) -> anyhow::Result<Summary> {
+    let variations = join_variations(datasets)?;
+    let summary = housecat_data::merge(datasets, out)?;
+    if let Some(variations) = variations {
+        let text = serde_json::to_string_pretty(&variations)?;
+        write_whole(&out.join(VARIATIONS), text.as_bytes())?;
+    }
+    Ok(summary)
 }
 
 /// What was varied in each episode of the datasets, one after the other; `None` if nothing was in any.

@@ -10,10 +10,10 @@ use crate::config::RunConfig;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
-use crate::{sims, spectator};
+use crate::{rounds, sims, spectator};
 use anyhow::bail;
 use housecat_agent::EvalReport;
-use housecat_core::Protocol;
+use housecat_core::{Env as _, Protocol};
 use housecat_data::{DataError, Dataset};
 use housecat_model::load_model;
 use serde_json::json;
@@ -25,12 +25,17 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     let started = Instant::now();
     let sim = sims::load(&args.sim.sim)?;
     let varied = sim.varied(&args.vary.vary)?;
-    let named_by_path = args.sim.sim.contains('/') || sim.is_bare();
-    let name = if named_by_path { args.sim.sim.as_str() } else { sim.name() };
-    let config = RunConfig::load(&sim, name, session.common.seed, &session.common.set)?;
+    let name = sims::name_in_runs(&sim, &args.sim.sim);
+    let recipe = args.recipe.recipe.as_deref();
+    let mut config = RunConfig::load(&sim, name, recipe, session.common.seed, &session.common.set)?;
+    config.rounds.count = args.rounds.unwrap_or(config.rounds.count);
     let run = RunDir::new(args.out.join(sim.name()).join(&args.name));
-    // Before anything is written: a sim may lack the scripted policy that the mix names.
+    // Before anything is written: a sim may lack the scripted policy that the mix names, or show what the model
+    // cannot take.
     Beginner::new(&sim, &config, Collectors::Mix(config.collect.mix.clone()))?;
+    let env = sim.env(&config.view(&sim, collect::wants_images(&config)))?;
+    config.check_task(env.task())?;
+    train::check_model(config.spec(sim.name(), env.spaces())?)?;
     train::prepare(session, &run, &config)?;
     session.say(format!("{}: {}", sim.name(), sim.description()));
     session.say(format!("everything lands in {}; the same command resumes", run.path().display()));
@@ -39,8 +44,9 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         Ok(dataset) => dataset,
         Err(DataError::Missing { .. } | DataError::Unsealed { .. }) => {
             let images = collect::wants_images(&config);
+            let first = collect::Collector::default();
             let collected =
-                collect::collect(session, &varied, &config, None, images, &run.dataset())?;
+                collect::collect(session, &varied, &config, first, images, &run.dataset())?;
             session.say(format!(
                 "collected {} episodes, {} frames in {:.0} s",
                 collected.episodes, collected.frames, collected.seconds
@@ -50,7 +56,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
         Err(other) => return Err(other.into()),
     };
 
-    train::check_dataset(&dataset, &sim)?;
+    train::check_dataset(&dataset, &sim, &config)?;
     let (asked, recorded) =
         (collect::varying(&varied), dataset.features().provenance.get(collect::VARY));
     if asked.as_ref() != recorded {
@@ -63,9 +69,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
             or_nothing(asked.as_ref())
         );
     }
-    let trained = train::train(session, &config, &dataset, &run, None)?;
-    session.say(format!("trained {} steps in {:.0} s", trained.steps, trained.seconds));
-
+    rounds::learn(session, &varied, &config, dataset, &run)?;
     let model = load_model(&run.checkpoints().join("last"))?;
     let memory = eval::memory(&run)?;
     let loaded = Loaded { run, sim, config, model, memory };

@@ -28,9 +28,12 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
     let dataset = Dataset::open(&args.dataset)?;
     let sim = sims::load(&dataset.features().sim)
         .with_context(|| format!("{} was recorded on this sim", args.dataset.display()))?;
-    let config = RunConfig::load(&sim, sim.name(), session.common.seed, &session.common.set)?;
+    let recipe = args.recipe.recipe.as_deref();
+    let (seed, set) = (session.common.seed, &session.common.set);
+    let config = RunConfig::load(&sim, sim.name(), recipe, seed, set)?;
     let run = RunDir::new(&args.out);
-    check_dataset(&dataset, &sim)?;
+    check_dataset(&dataset, &sim, &config)?;
+    check_model(spec(&config, &dataset)?)?;
     prepare(session, &run, &config)?;
     if run.checkpoints().join("last").exists() && !args.resume {
         bail!(
@@ -54,8 +57,8 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
     session.result(&document, &text)
 }
 
-/// Refuses a dataset of another sim, or of this one as it used to be.
-pub fn check_dataset(dataset: &Dataset, sim: &Sim) -> anyhow::Result<()> {
+/// Refuses a dataset of another sim, of this one as it used to be, or with images of another size.
+pub fn check_dataset(dataset: &Dataset, sim: &Sim, config: &RunConfig) -> anyhow::Result<()> {
     let features = dataset.features();
     let path = dataset.path().display();
     if features.sim != sim.name() {
@@ -80,6 +83,23 @@ pub fn check_dataset(dataset: &Dataset, sim: &Sim) -> anyhow::Result<()> {
             );
         }
     }
+    if let (true, Some(side)) = (config.input.sees(), config.image)
+        && let Some(image) = then.observation.images.first()
+        && [image.width, image.height] != [side; 2]
+    {
+        bail!(
+            "the dataset {path} has images of {}x{}, and {side}x{side} are asked for (`image`, which a recipe may set); \
+             collect anew with the same --recipe or `--set image={side}`, or set `image` to the size there is",
+            image.width,
+            image.height
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a model that cannot be built, by building it: sizes that do not fit the image, weights that are not there.
+pub fn check_model(spec: ModelSpec) -> anyhow::Result<()> {
+    WorldModel::new(spec, Seed::new(0))?;
     Ok(())
 }
 
@@ -125,19 +145,11 @@ pub struct Trained {
 /// The specification of a run's model, for what a dataset holds.
 pub fn spec(config: &RunConfig, dataset: &Dataset) -> anyhow::Result<ModelSpec> {
     let features = dataset.features();
-    let observed = &features.spaces.observation;
-    let input = config.sight(observed.images.first().cloned(), &observed.state).with_context(|| {
+    config.spec(&features.sim, &features.spaces).with_context(|| {
         format!(
             "{}: collect without --no-images or train with --set input=state and a state encoder",
             dataset.path().display()
         )
-    })?;
-    Ok(ModelSpec {
-        format: ModelSpec::FORMAT,
-        sim: features.sim.clone(),
-        input,
-        actions: features.spaces.action.names.clone(),
-        model: config.model.clone(),
     })
 }
 

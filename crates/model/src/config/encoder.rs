@@ -156,7 +156,7 @@ impl EncoderConfig {
                 "model.encoder.patch",
                 patch,
                 &format!(
-                    "the image of {}x{} is not a multiple of it; change it, or the camera's size in sim.toml",
+                    "the image of {}x{} is not a multiple of it; change it, or the size of the image (`image`)",
                     image.width, image.height
                 ),
             ),

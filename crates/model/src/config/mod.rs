@@ -166,12 +166,16 @@ fn is_one(count: &usize) -> bool {
     *count == 1
 }
 
-/// AdamW (Loshchilov & Hutter 2019) with warm-up and cosine decay.
+/// AdamW (Loshchilov & Hutter 2019), for matrices Muon if asked for, with warm-up and cosine decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// Peak learning rate.
+    /// Peak learning rate of AdamW.
     pub learning_rate: f32,
+    /// Peak learning rate of Muon (Jordan et al. 2024), which then moves the matrices; it rises and falls as the other
+    /// does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muon: Option<f32>,
     /// Decoupled weight decay, on matrices only.
     pub weight_decay: f32,
     /// Fraction of training over which the rate rises from zero.
@@ -368,6 +372,13 @@ impl TrainConfig {
                 "optimizer.learning_rate",
                 self.optimizer.learning_rate,
                 "it must be positive",
+            );
+        }
+        if let Some(rate) = self.optimizer.muon.filter(|rate| rate.is_nan() || *rate <= 0.0) {
+            return reject(
+                "optimizer.muon",
+                rate,
+                "it must be positive; leave it out for AdamW alone",
             );
         }
         if self.loss.is_empty() {

@@ -94,7 +94,7 @@ fn read(path: &Path, heads: usize, image: &ImageSpec) -> Result<(Trunk, usize), 
         return Err(bad(
             path,
             format!(
-                "the image of {}x{} is not a multiple of its patches of {patch}; change the camera's size in sim.toml",
+                "the image of {}x{} is not a multiple of its patches of {patch}; change the size of the image (`image`)",
                 image.width, image.height
             ),
         ));

@@ -103,9 +103,9 @@ pub(super) fn convolve(
         let count = tile(pixels - pixel);
         let mut rows = [image.as_ptr(); TILE];
         let mut places = [0; TILE];
-        for r in 0..count {
-            rows[r] = image[windows.grid.at(next)..].as_ptr();
-            places[r] = to.at(next);
+        for (row, place) in rows.iter_mut().zip(&mut places).take(count) {
+            *row = image[windows.grid.at(next)..].as_ptr();
+            *place = to.at(next);
             next = if next.1 + 1 < to.width { (next.0, next.1 + 1) } else { (next.0 + 1, 0) };
         }
         let mut column = 0;
@@ -115,10 +115,11 @@ pub(super) fn convolve(
             // A panel that is cut off takes a detour through scratch.
             let whole = width == panels * PANEL;
             let mut targets = [scratch.as_mut_ptr(); TILE];
-            for r in 0..count {
-                targets[r] = match whole {
-                    true => out[places[r] + column..].as_mut_ptr(),
-                    false => scratch[r * PANEL..].as_mut_ptr(),
+            let lines = scratch.chunks_exact_mut(PANEL);
+            for ((target, place), line) in targets.iter_mut().zip(places).zip(lines).take(count) {
+                *target = match whole {
+                    true => out[place + column..].as_mut_ptr(),
+                    false => line.as_mut_ptr(),
                 };
             }
             let job = Forward {
@@ -156,7 +157,7 @@ pub(super) fn correlate(
 ) {
     assert!(windows.end() <= image.len() && grid.end(columns) <= grads.len(), "windows");
     assert!((grid.height, grid.width) == (windows.grid.height, windows.grid.width), "grids");
-    assert!(columns % PANEL == 0 && sums.len() >= windows.len() * columns, "sums");
+    assert!(columns.is_multiple_of(PANEL) && sums.len() >= windows.len() * columns, "sums");
     let kernel = Kernel::of_machine();
     let mut column = 0;
     while column < columns {

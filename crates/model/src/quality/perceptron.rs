@@ -56,7 +56,7 @@ impl Perceptron {
             let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             let progress = step as f32 / STEPS as f32;
             let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-            optimizer.step(&builder.variables, &grads, step, rate, DECAY)?;
+            optimizer.step(&builder.variables, &grads, step, (rate, None, DECAY))?;
         }
         Ok(perceptron)
     }

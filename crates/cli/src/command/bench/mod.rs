@@ -3,7 +3,10 @@
 mod plan;
 
 use crate::args::{BenchArgs, BenchWhat};
-use crate::command::{collect, train};
+use crate::command::{
+    collect::{self, Collector},
+    train,
+};
 use crate::config::RunConfig;
 use crate::console::table;
 use crate::run_dir::RunDir;
@@ -199,13 +202,14 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
 
 /// Windows a second of the sim's own recipe, on all threads.
 fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate> {
-    let mut config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
+    let (seed, set) = (session.common.seed, &session.common.set);
+    let mut config = RunConfig::load(sim, sim.name(), None, seed, set)?;
     config.collect.episodes = config.collect.episodes.min(40);
     let folder = std::env::temp_dir().join(format!("housecat-bench-{}", std::process::id()));
     let run = RunDir::new(&folder);
     let measured = (|| {
         let images = config.input.sees();
-        collect::collect(session, sim, &config, None, images, &run.dataset())?;
+        collect::collect(session, sim, &config, Collector::default(), images, &run.dataset())?;
         let dataset = Dataset::open(&run.dataset())?;
         let threads = session.threads()?;
         let experience = train::load(session, &dataset, images)?;

@@ -5,7 +5,7 @@ use crate::config::RunConfig;
 use crate::session::Session;
 use housecat_agent::{Goal, LatentObjective, Limits, MpcPolicy, Oracle, median, percentile};
 use housecat_core::{Actor as _, Env as _, Observation, Policy as _, ResetOptions, Seed};
-use housecat_model::{LatentRollout, ModelSpec, WorldModel};
+use housecat_model::{LatentRollout, WorldModel};
 use housecat_plan::{ActionSequences, Effort, Objective as _, SearchConfig, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,21 +13,14 @@ use std::time::{Duration, Instant};
 
 /// An untrained model of the recipe's size: it takes as long as a trained one.
 fn untrained(sim: &Sim, config: &RunConfig, seed: Seed) -> anyhow::Result<WorldModel> {
-    let env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
-    let image = sim.default_view().images.into_iter().next();
-    let spec = ModelSpec {
-        format: ModelSpec::FORMAT,
-        sim: sim.name().to_owned(),
-        input: config.sight(image, &env.spaces().observation.state)?,
-        actions: env.spaces().action.names.clone(),
-        model: config.model.clone(),
-    };
+    let env = sim.env(&config.view(sim, config.input.sees()))?;
+    let spec = config.spec(sim.name(), env.spaces())?;
     Ok(WorldModel::new(spec, seed)?)
 }
 
 /// Plans a second: the recipe's planner in an untrained model of the recipe's size, and the oracle.
 pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
-    let config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
+    let config = RunConfig::load(sim, sim.name(), None, session.common.seed, &session.common.set)?;
     let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));
     let model = untrained(sim, &config, seed)?;
@@ -53,7 +46,9 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         };
         let iterations = if again { search.warm_iterations } else { search.iterations };
         match again {
-            true => planner.shift(&|knots| basis.shift(knots, action_dim, search.execute * block)),
+            true => {
+                planner.shift(&|knots| basis.shift(knots, action_dim, config.planner.steps(block)))
+            }
             false => planner.reset(),
         }
         let effort = Effort { basis: &basis, iterations, deadline: None, proposals: &[] };
@@ -133,7 +128,8 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
 /// How well a deadline is kept by the whole decision, from picture to plan, while every other core is busy: by
 /// how much a plan comes later than `planner.deadline_ms` (20 where the recipe has none). Below 0 is in time.
 pub fn deadline(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Vec<Rate>> {
-    let mut config = RunConfig::load(sim, sim.name(), session.common.seed, &session.common.set)?;
+    let mut config =
+        RunConfig::load(sim, sim.name(), None, session.common.seed, &session.common.set)?;
     let ms = *config.planner.search.deadline_ms.get_or_insert(20.0);
     config.planner.validate()?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));

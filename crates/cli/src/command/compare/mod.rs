@@ -46,7 +46,7 @@ pub fn run(session: &Session, args: &CompareArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let sim = sims::load(&args.sim.sim)?;
     let mut recipe =
-        RunConfig::load(&sim, &args.sim.sim, session.common.seed, &session.common.set)?;
+        RunConfig::load(&sim, &args.sim.sim, None, session.common.seed, &session.common.set)?;
     recipe.eval.pairs = args.pairs.unwrap_or(recipe.eval.pairs);
     recipe.eval.seeds = args.seeds.clone().unwrap_or(recipe.eval.seeds);
     recipe.eval.goal_offset = args.goal_offset.unwrap_or(recipe.eval.goal_offset);
