@@ -92,8 +92,17 @@ impl Experience {
 
     /// The image of frame `index`, `[h, w, 3]`; empty without images.
     pub fn image(&self, index: usize) -> &[u8] {
+        &self.images[self.image_range(index)]
+    }
+
+    /// The image of frame `index` will be read soon: see [`crate::ImageBytes::prefetch`].
+    pub fn prefetch_image(&self, index: usize) {
+        self.images.prefetch(self.image_range(index));
+    }
+
+    fn image_range(&self, index: usize) -> Range<usize> {
         let bytes = self.image.as_ref().map_or(0, ImageSpec::bytes);
-        &self.images[index * bytes..(index + 1) * bytes]
+        index * bytes..(index + 1) * bytes
     }
 
     /// The state vector of frame `index`.

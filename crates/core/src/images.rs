@@ -1,18 +1,33 @@
 //! The pixels of many images, wherever they are kept.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
+
+/// Where the bytes of images are kept.
+pub trait ImageBytes: AsRef<[u8]> + Send + Sync {
+    /// These bytes will be read soon: where they must come from a disk, they set out now. Only a hint.
+    fn prefetch(&self, range: Range<usize>) {
+        let _ = range;
+    }
+}
+
+impl ImageBytes for Vec<u8> {}
 
 /// The bytes of images, one image after the other: in memory, or in a file that is mapped into it.
 /// Clones share them.
 #[derive(Clone)]
-pub struct Images(Arc<dyn AsRef<[u8]> + Send + Sync>);
+pub struct Images(Arc<dyn ImageBytes>);
 
 impl Images {
     /// Takes over whatever holds the bytes.
-    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+    pub fn new(bytes: impl ImageBytes + 'static) -> Self {
         Self(Arc::new(bytes))
+    }
+
+    /// See [`ImageBytes::prefetch`].
+    pub fn prefetch(&self, range: Range<usize>) {
+        self.0.prefetch(range);
     }
 }
 
@@ -26,7 +41,7 @@ impl Deref for Images {
 
 impl Default for Images {
     fn default() -> Self {
-        Self::new([])
+        Self::new(Vec::new())
     }
 }
 

@@ -27,7 +27,7 @@ pub use env::{
     TaskKind, Transition,
 };
 pub use episode::{Episode, Experience, Frame};
-pub use images::Images;
+pub use images::{ImageBytes, Images};
 pub use observation::{DepthImage, Image, Observation, SegmentationImage};
 pub use policy::{Actor, Decision, IterationTrace, PlanTrace, Policy};
 pub use recorder::{EpisodeHeader, EpisodeSummary, NoRecorder, Recorder, StepRecord};

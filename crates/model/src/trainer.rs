@@ -275,17 +275,13 @@ impl<'a> Trainer<'a> {
 
     /// Computes every share's loss and gradients, on up to `threads` threads.
     fn shares(&self, batch: usize, progress: f32) -> Result<Vec<Share>, ModelError> {
-        let mut rng = self.seed.child("batch", self.step).rng();
-        let per_share = batch / SHARES;
-        let windows = &self.source().0.train;
-        let starts: Vec<Vec<usize>> = (0..SHARES)
-            .map(|_| (0..per_share).map(|_| windows[rng.index(windows.len())]).collect())
-            .collect();
+        let starts = self.starts(self.step, batch);
         let run = |share: usize| self.share(&starts[share], share, progress);
-        if self.threads < 2 {
-            return (0..SHARES).map(run).collect();
-        }
         std::thread::scope(|scope| {
+            scope.spawn(|| self.prefetch(batch));
+            if self.threads < 2 {
+                return (0..SHARES).map(run).collect();
+            }
             let workers: Vec<_> =
                 (1..SHARES).map(|share| scope.spawn(move || run(share))).collect();
             let first = run(0);
@@ -295,6 +291,24 @@ impl<'a> Trainer<'a> {
             });
             std::iter::once(first).chain(rest).collect()
         })
+    }
+
+    /// Where the windows of a step begin, by share.
+    fn starts(&self, step: u64, batch: usize) -> Vec<Vec<usize>> {
+        let mut rng = self.seed.child("batch", step).rng();
+        let windows = &self.source().0.train;
+        let mut share = || (0..batch / SHARES).map(|_| windows[rng.index(windows.len())]).collect();
+        (0..SHARES).map(|_| share()).collect()
+    }
+
+    /// Sends for the frames of the next step, so that they are there when this one is computed even if
+    /// the experience is larger than memory.
+    fn prefetch(&self, batch: usize) {
+        if let (Windows { length, repeat, .. }, Source::Frames) = self.source() {
+            for start in self.starts(self.step + 1, batch).into_iter().flatten() {
+                (0..*length).for_each(|t| self.experience.prefetch_image(start + t * repeat));
+            }
+        }
     }
 
     fn share(&self, starts: &[usize], share: usize, progress: f32) -> Result<Share, ModelError> {

@@ -42,6 +42,8 @@ fn assert_right(dataset: &Dataset, experience: &Experience) {
     assert_eq!(experience.images.len(), dataset.frames() * bytes);
     for (index, range) in experience.episodes.iter().enumerate() {
         for (at, frame) in range.clone().zip(dataset.episode(index).unwrap().frames) {
+            // A hint must change nothing, up to the last frame.
+            experience.prefetch_image(at);
             assert_eq!(experience.image(at), frame.observation.images[0].pixels, "frame {at}");
         }
     }
@@ -239,8 +241,8 @@ fn another_process() {
     let stall = std::env::var("HOUSECAT_TEST_STALL").is_ok();
     let watch = |done: usize| {
         if stall && done > 0 {
-            // Until it is killed.
-            std::thread::sleep(Duration::from_secs(3600));
+            // Until it is killed, or the test that does so has failed.
+            std::thread::sleep(Duration::from_secs(60));
         }
         ControlFlow::Continue(())
     };
