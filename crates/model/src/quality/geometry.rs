@@ -88,8 +88,8 @@ pub(super) fn effective_rank(eigenvalues: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::slice::from_ref;
     use housecat_core::Seed;
+    use std::slice::from_ref;
 
     #[test]
     fn a_line_is_straight_a_corner_is_not_and_episodes_are_apart() {
