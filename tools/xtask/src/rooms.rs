@@ -57,6 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("thiserror", EVERYWHERE),
     ("toml", &["housecat-sim", "housecat-cli"]),
     ("tracing*", &["housecat-cli", "housecat-data"]),
+    ("zip", &["housecat-model"]),
 ];
 
 /// The rooms of a library that is at home in all of them.
