@@ -112,9 +112,6 @@ impl RoundsConfig {
         let share = |of: u64, share: f64| ((of as f64 * share).round() as u64).max(1);
         config.collect.episodes = share(run.collect.episodes as u64, self.episodes) as usize;
         config.train.steps = share(run.train.steps, self.training);
-        if let Some(later) = &mut config.train.predictor {
-            later.steps = share(later.steps, self.training);
-        }
         config.planner.cost.uncertainty -= self.curiosity;
         config
     }

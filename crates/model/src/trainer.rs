@@ -178,9 +178,11 @@ impl<'a> Trainer<'a> {
         self.encode_if_finished()?;
         let started = Instant::now();
         let (batch, peak, progress) = match self.later() {
-            Some((later, done)) => {
-                (later.batch, later.learning_rate, done as f32 / later.steps as f32)
-            }
+            Some((later, done)) => (
+                later.batch,
+                later.learning_rate,
+                done as f32 / self.config.predictor_steps() as f32,
+            ),
             None => {
                 let progress = self.step as f32 / self.config.steps as f32;
                 (self.config.batch, self.config.optimizer.learning_rate, progress)

@@ -148,7 +148,8 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 fn predictors_go_on_alone_on_the_latents_of_a_finished_encoder() {
     let experience = world(10, 20);
     let seed = Seed::new(1);
-    let later = PredictorTraining { steps: 40, batch: 32, window: 6, learning_rate: 3e-3 };
+    let later =
+        PredictorTraining { multiple: 40.0 / 12.0, batch: 32, window: 6, learning_rate: 3e-3 };
     let config = TrainConfig { predictor: Some(later), ..train_config(12) };
     let new =
         |threads| Trainer::new(spec(true), config.clone(), &experience, seed, threads).unwrap();

@@ -214,8 +214,8 @@ pub struct TrainConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictorTraining {
-    /// Optimiser steps, after `train.steps`.
-    pub steps: u64,
+    /// Optimiser steps, as a multiple of the `train.steps` that they follow.
+    pub multiple: f64,
     /// Windows in a batch.
     pub batch: usize,
     /// Observations in a window, an action block apart.
@@ -227,7 +227,13 @@ pub struct PredictorTraining {
 impl TrainConfig {
     /// Optimiser steps in all.
     pub fn total_steps(&self) -> u64 {
-        self.steps + self.predictor.as_ref().map_or(0, |predictor| predictor.steps)
+        self.steps + self.predictor_steps()
+    }
+
+    /// Those that train the predictors alone.
+    pub(crate) fn predictor_steps(&self) -> u64 {
+        let steps = |later: &PredictorTraining| (self.steps as f64 * later.multiple).round() as u64;
+        self.predictor.as_ref().map_or(0, |later| steps(later).max(1))
     }
 }
 
@@ -335,9 +341,9 @@ impl TrainConfig {
             }
         }
         if let Some(later) = &self.predictor {
-            if later.steps == 0 {
-                let fix = "train for at least one step, or leave [train.predictor] out";
-                return reject("train.predictor.steps", 0, fix);
+            if !(later.multiple > 0.0 && later.multiple <= 1e6) {
+                let fix = "give a positive multiple of train.steps, or leave [train.predictor] out";
+                return reject("train.predictor.multiple", later.multiple, fix);
             }
             if later.learning_rate.is_nan() || later.learning_rate <= 0.0 {
                 let key = "train.predictor.learning_rate";
@@ -345,7 +351,7 @@ impl TrainConfig {
             }
             if !self.loss.iter().any(LossConfig::judges_predictions) {
                 let fix = "add a loss of predictions (`next_latent`, `rollout`), or leave [train.predictor] out";
-                return reject("train.predictor.steps", later.steps, fix);
+                return reject("train.predictor.multiple", later.multiple, fix);
             }
         }
         if matches!(model.predictor, PredictorConfig::Transformer { .. })
