@@ -137,6 +137,24 @@ impl Search {
         self.replan.unwrap_or(self.search.execute * block)
     }
 
+    /// Refuses to execute more of a plan than there is, with blocks of so many control steps.
+    ///
+    /// # Errors
+    /// Names the key and the fix.
+    pub fn fits(&self, block: usize) -> Result<(), AgentError> {
+        let whole = self.search.horizon * block;
+        match self.replan.filter(|&steps| steps > whole) {
+            None => Ok(()),
+            Some(steps) => Err(AgentError::Constraint {
+                key: "replan",
+                value: steps.to_string(),
+                fix: format!(
+                    "a plan is {whole} control steps long; execute no more, or plan further with `horizon`"
+                ),
+            }),
+        }
+    }
+
     /// Refuses plans for a time at which no block ends: a model only knows what follows whole blocks.
     pub(crate) fn foreseeable(&self, block: usize) -> Result<(), AgentError> {
         match self.replan.filter(|steps| steps % block != 0) {

@@ -307,6 +307,18 @@ mod tests {
     }
 
     #[test]
+    fn no_more_of_a_plan_is_executed_than_there_is() {
+        let replan = |steps| Search { replan: Some(steps), ..search() };
+        // Three blocks of two control steps.
+        assert!(search().fits(2).is_ok() && replan(6).fits(2).is_ok());
+        let error = replan(7).fits(2).unwrap_err().to_string();
+        assert!(error.contains("replan") && error.contains("6 control steps"), "{error}");
+        assert!(replan(0).validate().is_err());
+        // What is planned for later begins where a block ends.
+        assert!(replan(4).foreseeable(2).is_ok() && replan(3).foreseeable(2).is_err());
+    }
+
+    #[test]
     fn rows_belong_together() {
         let model = model();
         let mut env = Line::new(1000);

@@ -1,8 +1,9 @@
 //! Searching anew from the plan before: the planner of a receding horizon.
 
+use crate::AgentError;
 use crate::evaluate::Search;
 use housecat_core::{PlanTrace, Rng};
-use housecat_plan::{Effort, Objective, PlanError, Planner, SearchConfig, TimeBasis, optimise};
+use housecat_plan::{Effort, Objective, Planner, SearchConfig, TimeBasis, optimise};
 use std::time::{Duration, Instant};
 
 /// A planner with its memory of the last plan.
@@ -17,7 +18,12 @@ pub(crate) struct Searching {
 }
 
 impl Searching {
-    pub(crate) fn new(search: &Search, block: usize, action_dim: usize) -> Result<Self, PlanError> {
+    pub(crate) fn new(
+        search: &Search,
+        block: usize,
+        action_dim: usize,
+    ) -> Result<Self, AgentError> {
+        search.fits(block)?;
         let steps = search.steps(block);
         let Search { search, solver, .. } = search;
         search.validate()?;

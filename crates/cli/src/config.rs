@@ -250,7 +250,11 @@ impl RunConfig {
         self.train.validate(&self.model)?;
         self.rounds.validate(self.model.ensemble)?;
         for (name, search) in [("planner", &self.planner), ("oracle", &self.oracle)] {
-            search.validate().with_context(|| format!("[{name}]"))?;
+            let block = search.block.unwrap_or(self.model.action_repeat);
+            search
+                .validate()
+                .and_then(|()| search.fits(block))
+                .with_context(|| format!("[{name}]"))?;
         }
         self.eval.validate()?;
         Ok(())

@@ -23,6 +23,7 @@ mod prior;
 mod probe;
 mod projector;
 mod quality;
+mod regression;
 mod rollout;
 mod route;
 mod trainer;

@@ -33,7 +33,8 @@ pub struct Memory {
 const ROWS: usize = 50_000;
 
 impl Memory {
-    /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same bits.
+    /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same bits at any
+    /// number of threads.
     ///
     /// # Errors
     /// If the experience lacks what the model sees, or holds no whole block.
@@ -41,6 +42,7 @@ impl Memory {
         model: &WorldModel,
         experience: &Experience,
         seed: housecat_core::Seed,
+        threads: usize,
     ) -> Result<Self, ModelError> {
         let repeat = model.spec().model.action_repeat;
         let (latent_dim, block_dim) = (model.latent_dim(), model.spec().block_dim());
@@ -62,7 +64,7 @@ impl Memory {
             }
             episodes.push(first..frames.len());
         }
-        let latents = model.encode_frames(experience, &frames)?;
+        let latents = model.encode_frames_on(threads, experience, &frames)?;
         let prior =
             Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
         let neighbours = neighbours(&latents, latent_dim, &episodes);

@@ -6,9 +6,8 @@ use crate::ModelError;
 use crate::checkpoint::fetch;
 use crate::layers::{Builder, Linear, values};
 use crate::ops::{Activation, Layout2, matmul, silu_in_place};
-use crate::optimizer::AdamW;
+use crate::regression::Regression;
 use crate::world_model::NamedArray;
-use candle_core::{Device, Tensor};
 use housecat_core::Seed;
 use safetensors::SafeTensors;
 use std::ops::Range;
@@ -53,33 +52,16 @@ impl Prior {
             let name = format!("prior.{index}");
             network.push(Linear::new(&mut builder, &name, [pair[0], pair[1]], 1.0, activation)?);
         }
-        let mut optimizer = AdamW::new(&builder.variables);
         let mut rng = seed.child("batches", 0).rng();
-        for step in 1..=steps {
-            let (mut input, mut target) = (Vec::new(), Vec::new());
-            for _ in 0..BATCH {
-                let rows = long[rng.index(long.len())];
-                let now = rows.start + rng.index(rows.len() - 1);
-                let then = (now + 1 + rng.index(REACH)).min(rows.end - 1);
-                input.extend_from_slice(&latents[now * d..(now + 1) * d]);
-                input.extend_from_slice(&latents[then * d..(then + 1) * d]);
-                target.extend_from_slice(&blocks[now * block..(now + 1) * block]);
-            }
-            let mut x = Tensor::from_vec(input, (BATCH, 2 * d), &Device::Cpu)?;
-            for layer in &network {
-                x = layer.forward(&x)?;
-            }
-            let target = Tensor::from_vec(target, (BATCH, block), &Device::Cpu)?;
-            let grads = (x - target)?.sqr()?.mean_all()?.backward()?;
-            let of = |(_, var): &(String, candle_core::Var)| match grads.get(var) {
-                Some(grad) => values(grad),
-                None => Ok(vec![0.0; var.elem_count()]),
-            };
-            let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-            let progress = step as f32 / steps as f32;
-            let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-            optimizer.step(&builder.variables, &grads, step, (rate, None, 1e-4))?;
-        }
+        let regression = Regression { steps, batch: BATCH, rate: RATE, decay: 1e-4 };
+        regression.fit(&builder, &network, |input, target| {
+            let rows = long[rng.index(long.len())];
+            let now = rows.start + rng.index(rows.len() - 1);
+            let then = (now + 1 + rng.index(REACH)).min(rows.end - 1);
+            input.extend_from_slice(&latents[now * d..(now + 1) * d]);
+            input.extend_from_slice(&latents[then * d..(then + 1) * d]);
+            target.extend_from_slice(&blocks[now * block..(now + 1) * block]);
+        })?;
         let weights = builder.variables.iter().map(|(_, var)| values(var.as_tensor()));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         let layers = weights.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));

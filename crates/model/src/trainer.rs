@@ -188,8 +188,8 @@ impl<'a> Trainer<'a> {
                 (self.config.batch, self.config.optimizer.learning_rate, progress)
             }
         };
-        let shares = self.shares(batch, progress)?;
-        let mut grads = shares[0].grads.clone();
+        let mut shares = self.shares(batch, progress)?;
+        let mut grads = std::mem::take(&mut shares[0].grads);
         for share in &shares[1..] {
             for (sum, grad) in grads.iter_mut().flatten().zip(share.grads.iter().flatten()) {
                 *sum += grad;
@@ -244,35 +244,20 @@ impl<'a> Trainer<'a> {
     /// Encodes all frames, once, when the encoder is finished.
     fn encode_if_finished(&mut self) -> Result<(), ModelError> {
         if self.latents.is_none() && self.later().is_some() {
-            self.latents = Some(self.encode_all()?);
+            let frames: Vec<usize> = (0..self.experience.frames()).collect();
+            let latents = self.model.encode_frames_on(self.threads, self.experience, &frames)?;
+            self.latents = Some(latents);
         }
         Ok(())
     }
 
-    /// The latents of all frames `[N, D]`.
-    fn encode_all(&self) -> Result<Vec<f32>, ModelError> {
-        let frames: Vec<usize> = (0..self.experience.frames()).collect();
-        let part = frames.len().div_ceil(self.threads.max(1)).max(1);
-        let parts = std::thread::scope(|scope| {
-            let workers: Vec<_> = frames
-                .chunks(part)
-                .map(|part| scope.spawn(|| self.model.encode_frames(self.experience, part)))
-                .collect();
-            let parts = workers.into_iter().map(|worker| match worker.join() {
-                Ok(latents) => latents,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            parts.collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(parts.concat())
-    }
-
     /// Where windows are drawn from, and what is seen in them.
     fn source(&self) -> (&Windows, Source<'_>) {
-        match (&self.latents, &self.later_windows) {
-            (Some(latents), Some(windows)) => (windows, Source::Latents(latents)),
-            _ => (&self.windows, Source::Frames),
-        }
+        let windows = match &self.later_windows {
+            Some(windows) if self.later().is_some() => windows,
+            _ => &self.windows,
+        };
+        (windows, self.latents.as_ref().map_or(Source::Frames, |latents| Source::Latents(latents)))
     }
 
     /// Computes every share's loss and gradients, on up to `threads` threads.
@@ -353,8 +338,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn validate(&mut self) -> Result<Option<Validation>, ModelError> {
-        self.encode_if_finished()?;
+    pub fn validate(&self) -> Result<Option<Validation>, ModelError> {
         let (Windows { validation: windows, length, repeat, .. }, source) = self.source();
         if windows.is_empty() {
             return Ok(None);

@@ -22,6 +22,9 @@ pub(crate) struct Scaling {
     pub reward_std: f32,
 }
 
+/// Frames that are encoded at once.
+const CHUNK: usize = 256;
+
 /// A named array, as stored in a checkpoint.
 pub(crate) struct NamedArray {
     pub name: String,
@@ -162,11 +165,36 @@ impl WorldModel {
     ) -> Result<Vec<f32>, ModelError> {
         self.check(experience)?;
         let mut latents = Vec::with_capacity(frames.len() * self.latent_dim());
-        for chunk in frames.chunks(256) {
+        for chunk in frames.chunks(CHUNK) {
             let x = self.gather(experience, chunk)?;
             latents.extend(values(&self.encoder.forward(&x, &Pass::Look)?)?);
         }
         Ok(latents)
+    }
+
+    /// The same on several threads, with the same bits: the chunks do not depend on their number.
+    ///
+    /// # Errors
+    /// As [`Self::encode_frames`].
+    pub(crate) fn encode_frames_on(
+        &self,
+        threads: usize,
+        experience: &Experience,
+        frames: &[usize],
+    ) -> Result<Vec<f32>, ModelError> {
+        let part = frames.len().div_ceil(threads.max(1)).next_multiple_of(CHUNK).max(CHUNK);
+        let parts = std::thread::scope(|scope| {
+            let workers: Vec<_> = frames
+                .chunks(part)
+                .map(|part| scope.spawn(|| self.encode_frames(experience, part)))
+                .collect();
+            let parts = workers.into_iter().map(|worker| match worker.join() {
+                Ok(latents) => latents,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            parts.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.concat())
     }
 
     /// Refuses an experience that does not hold what the model sees.

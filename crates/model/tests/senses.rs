@@ -1,10 +1,13 @@
 //! Models that see and feel.
 
 mod common;
+#[path = "common/small.rs"]
+mod small;
 
 use common::world;
 use housecat_core::{Image, Observation, Seed};
 use housecat_model::*;
+use small::train_config;
 
 #[test]
 fn pixels_and_proprioception_train_together() {
@@ -32,31 +35,10 @@ fn pixels_and_proprioception_train_together() {
             inverse_dynamics: None,
         },
     };
-    let train = TrainConfig {
-        steps: 150,
-        batch: 16,
-        window: 4,
-        history_dropout: 0.2,
-        validation: 0.2,
-        checkpoint_every: 50,
-        optimizer: OptimizerConfig {
-            learning_rate: 3e-3,
-            muon: None,
-            weight_decay: 1e-3,
-            warmup: 0.05,
-            clip_norm: 1.0,
-        },
-        loss: vec![
-            LossConfig::NextLatent { weight: 1.0 },
-            LossConfig::Rollout { weight: 1.0 },
-            LossConfig::Sigreg {
-                weight: Schedule { start: 0.2, end: 0.05, from: 0.2, to: 0.6 },
-                projections: 16,
-                knots: 9,
-            },
-        ],
-        predictor: None,
-    };
+    // There is no reward head.
+    let loss = |loss: &LossConfig| !matches!(loss, LossConfig::Reward { .. });
+    let mut train = train_config(150);
+    train.loss.retain(loss);
     let seed = Seed::new(1);
     let mut trainer = Trainer::new(spec("y"), train.clone(), &experience, seed, 2).unwrap();
     for _ in 0..train.steps {

@@ -1,10 +1,13 @@
 //! Training as a whole on a tiny world: gradients everywhere, bits, resumption, the fast path, files.
 
 mod common;
+#[path = "common/small.rs"]
+mod small;
 
 use common::world;
 use housecat_core::{Experience, ImageSpec, Observation, Seed};
 use housecat_model::*;
+use small::train_config;
 
 fn spec(pixels: bool) -> ModelSpec {
     let names = vec!["x".to_owned(), "y".to_owned()];
@@ -50,35 +53,6 @@ fn transformer_spec() -> ModelSpec {
 /// Without the history dropout that only the residual predictor has.
 fn transformer_config(steps: u64) -> TrainConfig {
     TrainConfig { history_dropout: 0.0, ..train_config(steps) }
-}
-
-fn train_config(steps: u64) -> TrainConfig {
-    TrainConfig {
-        steps,
-        batch: 16,
-        window: 4,
-        history_dropout: 0.2,
-        validation: 0.2,
-        checkpoint_every: 5,
-        optimizer: OptimizerConfig {
-            learning_rate: 3e-3,
-            muon: None,
-            weight_decay: 1e-3,
-            warmup: 0.05,
-            clip_norm: 1.0,
-        },
-        loss: vec![
-            LossConfig::NextLatent { weight: 1.0 },
-            LossConfig::Rollout { weight: 1.0 },
-            LossConfig::Sigreg {
-                weight: Schedule { start: 0.2, end: 0.05, from: 0.2, to: 0.6 },
-                projections: 16,
-                knots: 9,
-            },
-            LossConfig::Reward { weight: 0.5 },
-        ],
-        predictor: None,
-    }
 }
 
 /// The bits of every weight, through the file format.

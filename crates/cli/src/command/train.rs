@@ -240,7 +240,7 @@ pub fn train(
         fit_probe(trainer.model(), &experience, run)?;
     }
     if !run.memory().is_file() {
-        Memory::new(trainer.model(), &experience, seed)?.save(&run.memory())?;
+        Memory::new(trainer.model(), &experience, seed, threads)?.save(&run.memory())?;
     }
     Ok(Trained {
         steps: trainer.steps_done(),

@@ -1,18 +1,16 @@
 //! Squared covariances of different columns: VICReg's third term (Bardes et al. 2022), fused.
 
-use super::{Layout2, Values, argument, matmul};
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
-use std::sync::Mutex;
+use super::{Layout2, Saved, argument, matmul};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// The mean over groups and over pairs i != j of `(sum_b z_bi z_bj / (n - 1))^2`, for centred z `[groups * n, d]`; a scalar.
 pub(crate) fn covariance(z: &Tensor, groups: usize) -> Result<Tensor> {
-    z.contiguous()?.apply_op1(Covariance { groups, grad: Mutex::default() })
+    z.contiguous()?.apply_op1(Covariance { groups, grad: Saved::default() })
 }
 
 struct Covariance {
     groups: usize,
-    /// The gradient, which falls out of the forward pass.
-    grad: Mutex<Vec<f32>>,
+    grad: Saved,
 }
 
 impl CustomOp1 for Covariance {
@@ -46,18 +44,12 @@ impl CustomOp1 for Covariance {
         }
         let slope = 4.0 * scale / pairs as f32;
         grad.iter_mut().for_each(|value| *value *= slope);
-        if let Ok(mut saved) = self.grad.lock() {
-            *saved = grad;
-        }
+        self.grad.keep(grad);
         Ok((CpuStorage::F32(vec![(total / pairs) as f32]), Shape::from(())))
     }
 
     fn bwd(&self, z: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let scale = Values::of(&grad.contiguous()?)?[0];
-        let mut saved =
-            self.grad.lock().map(|mut saved| std::mem::take(&mut *saved)).unwrap_or_default();
-        saved.iter_mut().for_each(|value| *value *= scale);
-        Ok(Some(Tensor::from_vec(saved, z.dims(), &Device::Cpu)?))
+        self.grad.take(z, grad)
     }
 }
 
@@ -65,6 +57,7 @@ impl CustomOp1 for Covariance {
 mod tests {
     use super::super::check;
     use super::*;
+    use candle_core::Device;
 
     #[test]
     fn gradients_match_differences() {

@@ -33,8 +33,9 @@ pub(crate) use matmul::{Layout2, matmul};
 pub(crate) use packed::{Addend, Packed, Source, padded, stride};
 pub(crate) use sigreg::{SigRegShape, sigreg};
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
+use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor};
 use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 /// Compiles a function for the baseline and for AVX2 and picks one at run time.
 macro_rules! simd {
@@ -91,6 +92,24 @@ impl Deref for Values<'_> {
             Storage::Cpu(CpuStorage::F32(values)) => &values[self.start..self.start + self.len],
             _ => &[],
         }
+    }
+}
+
+/// A gradient that falls out of the forward pass of a scalar, kept for its backward pass.
+#[derive(Default)]
+struct Saved(Mutex<Vec<f32>>);
+
+impl Saved {
+    fn keep(&self, grad: Vec<f32>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = grad;
+    }
+
+    /// The gradient by `z`, where that by the scalar is `upstream`.
+    fn take(&self, z: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
+        let scale = Values::of(&upstream.contiguous()?)?[0];
+        let mut grad = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        grad.iter_mut().for_each(|value| *value *= scale);
+        Ok(Some(Tensor::from_vec(grad, z.dims(), &Device::Cpu)?))
     }
 }
 

@@ -3,9 +3,8 @@
 //! their empirical characteristic function with that of the normal.
 
 use super::math::{exp, sin_cos};
-use super::{Layout2, Values, argument, matmul, simd};
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
-use std::sync::Mutex;
+use super::{Layout2, Saved, argument, matmul, simd};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// Size of the statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +18,13 @@ pub(crate) struct SigRegShape {
 /// The statistic of z `[groups * b, d]` under unit projections `[m, d]`, times b, averaged over
 /// projections and groups; a scalar.
 pub(crate) fn sigreg(z: &Tensor, projections: Vec<f32>, shape: SigRegShape) -> Result<Tensor> {
-    z.contiguous()?.apply_op1(SigReg { projections, shape, grad: Mutex::default() })
+    z.contiguous()?.apply_op1(SigReg { projections, shape, grad: Saved::default() })
 }
 
 struct SigReg {
     projections: Vec<f32>,
     shape: SigRegShape,
-    /// The gradient, which falls out of the forward pass.
-    grad: Mutex<Vec<f32>>,
+    grad: Saved,
 }
 
 const LANES: usize = 8;
@@ -127,18 +125,12 @@ impl CustomOp1 for SigReg {
         }
         let scale = 1.0 / (m * groups) as f32;
         grad.iter_mut().for_each(|value| *value *= scale);
-        if let Ok(mut saved) = self.grad.lock() {
-            *saved = grad;
-        }
+        self.grad.keep(grad);
         Ok((CpuStorage::F32(vec![(total * f64::from(scale)) as f32]), Shape::from(())))
     }
 
     fn bwd(&self, z: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let scale = Values::of(&grad.contiguous()?)?[0];
-        let mut saved =
-            self.grad.lock().map(|mut saved| std::mem::take(&mut *saved)).unwrap_or_default();
-        saved.iter_mut().for_each(|value| *value *= scale);
-        Ok(Some(Tensor::from_vec(saved, z.dims(), &Device::Cpu)?))
+        self.grad.take(z, grad)
     }
 }
 

@@ -89,6 +89,10 @@ pub(super) fn lines(title: &str, curves: &[&Curve]) -> String {
             let verb = if path.is_empty() { 'M' } else { 'L' };
             let _ = write!(path, "{verb}{:.1} {:.1}", px(*x), py(*y));
         }
+        if points.len() == 1 {
+            // A line of no length has round ends: a dot.
+            path.push_str("h0");
+        }
         if !path.is_empty() {
             let _ = write!(svg, "<path class=\"s{}\" d=\"{path}\"/>", index % COLORS);
         }

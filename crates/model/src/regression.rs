@@ -1,0 +1,58 @@
+//! The training of a small perceptron, by mean squared error: priors and probes.
+
+use crate::ModelError;
+use crate::layers::{Builder, Linear, values};
+use crate::optimizer::AdamW;
+use candle_core::{Device, Tensor, Var};
+
+/// How long and how fast.
+pub(crate) struct Regression {
+    pub steps: u64,
+    /// Rows in a batch.
+    pub batch: usize,
+    /// Peak learning rate, which falls to zero as a cosine.
+    pub rate: f32,
+    /// Decoupled weight decay.
+    pub decay: f32,
+}
+
+impl Regression {
+    /// Fits the layers, whose variables are the builder's. `draw` appends one row of inputs and one of outputs.
+    pub(crate) fn fit(
+        &self,
+        builder: &Builder,
+        layers: &[Linear],
+        mut draw: impl FnMut(&mut Vec<f32>, &mut Vec<f32>),
+    ) -> Result<(), ModelError> {
+        let mut optimizer = AdamW::new(&builder.variables);
+        for step in 1..=self.steps {
+            let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+            for _ in 0..self.batch {
+                draw(&mut inputs, &mut outputs);
+            }
+            let outputs = rows(outputs, self.batch)?;
+            let guess = forward(layers, rows(inputs, self.batch)?)?;
+            let grads = (guess - outputs)?.sqr()?.mean_all()?.backward()?;
+            let of = |(_, var): &(String, Var)| match grads.get(var) {
+                Some(grad) => values(grad),
+                None => Ok(vec![0.0; var.elem_count()]),
+            };
+            let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            let progress = step as f32 / self.steps as f32;
+            let rate = self.rate * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
+            optimizer.step(&builder.variables, &grads, step, (rate, None, self.decay))?;
+        }
+        Ok(())
+    }
+}
+
+/// The layers one after the other.
+pub(crate) fn forward(layers: &[Linear], x: Tensor) -> candle_core::Result<Tensor> {
+    layers.iter().try_fold(x, |x, layer| layer.forward(&x))
+}
+
+/// Values as a matrix of so many rows.
+pub(crate) fn rows(values: Vec<f32>, rows: usize) -> candle_core::Result<Tensor> {
+    let columns = values.len() / rows.max(1);
+    Tensor::from_vec(values, (rows, columns), &Device::Cpu)
+}
