@@ -199,7 +199,10 @@ fn peak(size: usize, rounds: usize) -> f64 {
 
 fn main() {
     // SAFETY: nothing else runs yet; as the command does (its own pool would spin beside the replicas).
-    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    #[allow(clippy::disallowed_methods)]
+    unsafe {
+        std::env::set_var("CANDLE_NUM_THREADS", "1");
+    }
     let once = std::env::args().any(|arg| arg == "--test");
     let name = option("model").unwrap_or_else(|| "push-t".to_owned());
     let case = match name.as_str() {
