@@ -14,3 +14,4 @@ mod robots;
 mod rounds;
 mod sims;
 mod support;
+mod watching;

@@ -129,7 +129,20 @@ impl Place {
 
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        let output = self.command(args).output().unwrap();
+        self.run_with(args, &[])
+    }
+
+    /// Writes a program for the shell.
+    pub fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs a command to its end, in an environment of its own.
+    pub fn run_with(&self, args: &[&str], environment: &[(&str, &Path)]) -> Output {
+        let output = self.command(args).envs(environment.iter().copied()).output().unwrap();
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),

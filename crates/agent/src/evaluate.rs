@@ -215,6 +215,8 @@ pub struct Evaluator<'a> {
     pub interrupt: &'a Interrupt,
     /// Told (episodes done, episodes in all).
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    /// Gives each episode of an arm that is run among all a recorder that may watch it.
+    pub watch: &'a (dyn Fn(Arm) -> Box<dyn Recorder> + Sync),
 }
 
 /// One arm on one problem: the arm, the evaluation seed, the number of the problem within it, the problem.
@@ -462,8 +464,8 @@ impl Evaluator<'_> {
     ) -> Result<Vec<PairOutcome>, AgentError> {
         self.spread(jobs.len(), &|env, index| {
             let (arm, seed, pair, problem) = jobs[index];
-            let recorder = &mut housecat_core::NoRecorder;
-            let outcome = self.run(env, arm, (seed, pair), problem, budget, recorder)?;
+            let mut recorder = (self.watch)(arm);
+            let outcome = self.run(env, arm, (seed, pair), problem, budget, &mut *recorder)?;
             done(&outcome);
             Ok(outcome)
         })

@@ -303,6 +303,7 @@ mod tests {
             threads,
             interrupt: &Interrupt::default(),
             progress: &|_, _| (),
+            watch: &|_| Box::new(housecat_core::NoRecorder),
         })
     }
 

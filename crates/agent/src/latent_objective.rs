@@ -23,12 +23,17 @@ pub struct LatentObjective<'a> {
 }
 
 impl LatentObjective<'_> {
-    /// The latents along one plan `[H, A]`, the present one first.
-    pub(crate) fn imagine(&mut self, plan: &[f32]) -> Vec<Vec<f32>> {
+    /// The latents along one plan `[H, A]`, the present one first, and by how much an ensemble disagrees about
+    /// each that follows.
+    pub(crate) fn imagine(&mut self, plan: &[f32]) -> (Vec<Vec<f32>>, Vec<f32>) {
         let blocks = plan.len() / self.rollout.block_dim();
+        if blocks == 0 {
+            return (vec![self.start.to_vec()], Vec::new());
+        }
         let d = self.rollout.latent_dim();
         let path = self.rollout.roll(self.start, self.before, plan, 1, blocks);
-        std::iter::once(self.start.to_vec()).chain(path.chunks(d).map(<[f32]>::to_vec)).collect()
+        let path = std::iter::once(self.start).chain(path.chunks(d)).map(<[f32]>::to_vec).collect();
+        (path, self.rollout.spread().unwrap_or_default())
     }
 
     /// Rolls the candidates, prices them, and gives the gradient of the costs by the latents `[H, S, D]` if

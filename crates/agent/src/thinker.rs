@@ -100,6 +100,8 @@ pub(crate) struct LatentThinker<'a> {
     previous: Option<Vec<f32>>,
     /// What came before what is seen next, if known.
     before: (Vec<f32>, Vec<f32>),
+    /// The latent that the model expects of what is seen next, if it knows all that is done until then.
+    expected: Option<Vec<f32>>,
 }
 
 impl<'a> LatentThinker<'a> {
@@ -170,6 +172,7 @@ impl<'a> LatentThinker<'a> {
             previous: None,
             searching: Searching::new(search, block, model.spec().actions.len())?,
             before: Default::default(),
+            expected: None,
         })
     }
 
@@ -237,6 +240,8 @@ impl Thinking for LatentThinker<'_> {
     ) -> Result<PlanTrace, EnvError> {
         let latent = self.model.encode(&[&seen]);
         let latent = latent.map_err(|error| EnvError::Policy(error.to_string()))?;
+        let expected = self.expected.take();
+        let surprise = expected.map(|expected| squared_distance(&expected, &latent));
         let here = Place { latent, before: std::mem::take(&mut self.before) };
         let blocks = during.chunks_exact(self.rollout.block_dim());
         let place = blocks.fold(here.clone(), |place, block| self.foresee(place, block));
@@ -252,8 +257,16 @@ impl Thinking for LatentThinker<'_> {
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };
         let mut trace = self.searching.plan(&mut objective, &proposals, started, rng);
-        trace.latents = objective.imagine(&trace.best);
+        (trace.latents, trace.spread) = objective.imagine(&trace.best);
+        trace.surprise = surprise;
         let next = until_next_look(during, &trace, self.steps());
+        let (done, rest) = (next.len() / self.rollout.block_dim(), next.len() % self.rollout.block_dim());
+        self.expected = match (done, rest) {
+            (1.., 0) if during.is_empty() => trace.latents.get(done).cloned(),
+            (1.., 0) => Some(place.latent),
+            _ => None,
+        };
+        trace.before = place.before;
         self.remember(here, &next);
         self.previous = last(&next, a).map(<[f32]>::to_vec);
         trace.plan_secs = started.elapsed().as_secs_f64();
@@ -268,11 +281,17 @@ impl Thinking for LatentThinker<'_> {
     fn lose_history(&mut self) {
         self.before = Default::default();
         self.previous = None;
+        self.expected = None;
     }
 
     fn steps(&self) -> usize {
         self.searching.steps()
     }
+}
+
+/// Per component.
+fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>() / a.len().max(1) as f32
 }
 
 /// What is executed before the next look: what was decided already or, without that, the plan.
@@ -357,5 +376,119 @@ impl Thinking for SimThinker {
 
     fn steps(&self) -> usize {
         self.searching.steps()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use housecat_core::Seed;
+    use housecat_model::{
+        EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig, WorldModel,
+    };
+    use housecat_plan::{ActionTime, PlannerConfig, SearchConfig};
+
+    const BLOCK: usize = 2;
+
+    fn model() -> WorldModel {
+        let spec = ModelSpec {
+            format: ModelSpec::FORMAT,
+            sim: "test".into(),
+            input: ModelInput::State { names: vec!["x".into()] },
+            actions: vec!["push".into()],
+            model: ModelConfig {
+                latent_dim: 3,
+                action_repeat: BLOCK,
+                encoder: EncoderConfig::Mlp { hidden: 16 },
+                predictor: PredictorConfig::Residual { hidden: 8, action_dim: 2 },
+                ensemble: 2,
+                reward: None,
+                inverse_dynamics: None,
+            },
+        };
+        WorldModel::new(spec, Seed::new(3)).unwrap()
+    }
+
+    /// Three blocks ahead, of which one is executed; or as many control steps as `replan`.
+    fn search(replan: Option<usize>) -> Search {
+        Search {
+            search: SearchConfig {
+                horizon: 3,
+                samples: 40,
+                iterations: 2,
+                warm_iterations: 1,
+                execute: 1,
+                time: ActionTime::default(),
+                deadline_ms: None,
+            },
+            solver: PlannerConfig::named("cem").unwrap(),
+            cost: CostShape {
+                last: 1.0,
+                min: 0.0,
+                mean: 0.0,
+                reward: 0.0,
+                effort: 0.0,
+                smoothness: 0.0,
+                uncertainty: 0.0,
+            },
+            block: None,
+            replan,
+            control: Control::Wait,
+            proposals: Proposals::default(),
+            subgoals: 0,
+            constraints: Constraints::default(),
+        }
+    }
+
+    fn seen(x: f32) -> Observation {
+        Observation { state: vec![x], images: Vec::new() }
+    }
+
+    /// Two plans of one episode, each after `during`.
+    fn plans(replan: Option<usize>, during: &[f32]) -> [PlanTrace; 2] {
+        let model = model();
+        let goal = Goal::Observation(Box::new(seen(1.0)));
+        let mut thinker = LatentThinker::new(&model, None, &goal, &search(replan)).unwrap();
+        let mut rng = Seed::new(1).rng();
+        [0.0, 0.5].map(|x| thinker.think(seen(x), during, Instant::now(), &mut rng).unwrap())
+    }
+
+    #[test]
+    fn surprise_is_how_far_off_the_model_was_a_block_later() {
+        let [first, second] = plans(None, &[]);
+        assert_eq!(first.surprise, None);
+        let surprise = squared_distance(&first.latents[1], &second.latents[0]);
+        assert_eq!(second.surprise, Some(surprise));
+        // While the world goes on, a plan begins where the decided actions end: there the next look is expected.
+        let [first, second] = plans(None, &[0.3, -0.2]);
+        let here = model().encode(&[&seen(0.5)]).unwrap();
+        assert_eq!(second.surprise, Some(squared_distance(&first.latents[0], &here)));
+        // Half a block on, the model expects nothing.
+        assert_eq!(plans(Some(1), &[])[1].surprise, None);
+    }
+
+    #[test]
+    fn a_trace_suffices_to_imagine_its_candidates() {
+        let [_, plan] = plans(None, &[]);
+        let mut rollout = model().latent_rollout().unwrap();
+        let before = Some((&*plan.before.0, &*plan.before.1));
+        assert!(!plan.before.0.is_empty());
+        let path = rollout.roll(&plan.latents[0], before, &plan.best, 1, 3).to_vec();
+        assert_eq!(path, plan.latents[1..].concat());
+        let (count, blocks) = (plan.candidate_costs.len(), 3);
+        assert_eq!((count, plan.candidates.len()), (PlanTrace::CANDIDATES, count * blocks * BLOCK));
+        let goal = model().encode(&[&seen(1.0)]).unwrap();
+        let ends = rollout.roll(&plan.latents[0], before, &plan.candidates, count, blocks).to_vec();
+        let ends = ends[(blocks - 1) * count * goal.len()..].chunks_exact(goal.len());
+        for (end, cost) in ends.zip(&plan.candidate_costs) {
+            assert!((squared_distance(end, &goal) - cost).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn doubt_is_told_by_block() {
+        let [plan, _] = plans(None, &[]);
+        assert_eq!(plan.spread.len(), 3);
+        assert!(plan.spread.iter().all(|spread| *spread > 0.0));
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use housecat_view::Sink;
 use std::path::PathBuf;
 
 /// A robot stack in one binary: simulate, collect, train a world model, plan in it, evaluate, and see.
@@ -110,10 +111,27 @@ pub struct VaryArg {
     pub vary: Vec<String>,
 }
 
+/// Control steps a second that are shown, unless told otherwise.
+pub const VIEW_HZ: f64 = 30.0;
+
+/// Watching the work while it is done.
+#[derive(Clone, Debug, Args)]
+pub struct WatchArg {
+    /// Watches in rerun: `--view` opens its viewer, `--view=serve` serves it to a browser, `--view=connect:HOST:PORT`
+    /// sends to one that listens, `--view=FILE.rrd` records. One episode is shown at a time. The work never waits: what
+    /// the viewer cannot keep up with is left out, and how much that was is said.
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "spawn")]
+    pub view: Option<Sink>,
+    /// Control steps shown a second by the clock on the wall, at most.
+    #[arg(long, value_name = "N", default_value_t = VIEW_HZ, requires = "view")]
+    pub view_hz: f64,
+}
+
 /// `housecat run`
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  housecat run two-room\n  housecat run reacher --name quick --set train.steps=500\n  \
+    housecat run two-room --name watched --view          every stage in the rerun viewer\n  \
     housecat run push-t --name lewm --recipe lewm --set image=64 --set model.encoder.patch=8\n\n\
     Running the same command again resumes an interrupted run and repeats nothing that is complete."
 )]
@@ -137,6 +155,9 @@ pub struct RunArgs {
     /// Of the experience that the model learns from; `housecat eval --vary` evaluates under variation.
     #[command(flatten)]
     pub vary: VaryArg,
+    /// Watching it.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// `housecat collect`
@@ -172,6 +193,9 @@ pub struct CollectArgs {
     /// What varies.
     #[command(flatten)]
     pub vary: VaryArg,
+    /// Watching it.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// `housecat train`
@@ -195,6 +219,9 @@ pub struct TrainArgs {
     /// What is learned, and how.
     #[command(flatten)]
     pub recipe: RecipeArg,
+    /// Watching it.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// A success criterion.
@@ -224,7 +251,8 @@ pub struct HowArg {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  housecat eval runs/two-room/default\n  \
     housecat eval runs/reacher/default --pairs 50 --seeds 0,1 --planner mppi --protocol strict\n  \
-    housecat eval runs/two-room/default --vary light.intensity=0.3..1 --vary agent")]
+    housecat eval runs/two-room/default --vary light.intensity=0.3..1 --vary agent\n  \
+    housecat eval runs/two-room/default --view           the model's episodes in the rerun viewer")]
 pub struct EvalArgs {
     /// Folder of the run, or of one of its checkpoints.
     #[arg(value_name = "RUN")]
@@ -257,6 +285,9 @@ pub struct EvalArgs {
     /// What varies; success is then told per factor, too.
     #[command(flatten)]
     pub vary: VaryArg,
+    /// Watching it.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// `housecat compare`
@@ -332,6 +363,11 @@ pub struct PlanArgs {
     /// Records what the simulator says would happen, with the path that the plan imagined.
     #[arg(long, value_name = "FILE.rrd")]
     pub save: Option<PathBuf>,
+    /// Shows the same in rerun: `--view` opens its viewer, `--view=serve` serves it to a browser,
+    /// `--view=connect:HOST:PORT` sends to one that listens.
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "spawn")]
+    #[arg(conflicts_with = "save")]
+    pub view: Option<Sink>,
 }
 
 /// What to measure.
@@ -349,6 +385,8 @@ pub enum BenchWhat {
     Plan,
     /// By how many milliseconds plans miss `planner.deadline_ms` (20 if not set) while the other cores are busy.
     Deadline,
+    /// What watching costs: collection with and without `--view`, recorded to a file.
+    View,
 }
 
 /// `housecat bench`
@@ -371,8 +409,11 @@ pub struct BenchArgs {
 /// `housecat view`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  housecat view two-room\n  housecat view runs/two-room/default --save look.rrd\n\n\
-    Without --save, the rerun viewer of the same version must be installed: `pip install rerun-sdk==0.36.3`."
+    after_help = "Examples:\n  housecat view two-room\n  housecat view runs/two-room/default --save look.rrd\n  \
+    housecat view runs/two-room/default --serve          in a browser, also from another machine through ssh -L\n  \
+    housecat view runs/two-room/default --training       the curves\n\n\
+    Without --save or --connect, rerun of the same version must be in PATH: `pip install rerun-sdk==0.36.3`\n\
+    (`housecat doctor` checks it). run, collect, train, eval and plan have --view to watch them at work."
 )]
 pub struct ViewArgs {
     /// A run, a dataset, or a sim.
@@ -381,9 +422,15 @@ pub struct ViewArgs {
     /// Writes a recording instead of opening the viewer.
     #[arg(long, value_name = "FILE.rrd")]
     pub save: Option<PathBuf>,
-    /// Sends to the viewer that listens at this URL.
-    #[arg(long, value_name = "URL", conflicts_with = "save")]
+    /// Sends to the viewer that listens at this address or URL.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "save")]
     pub connect: Option<String>,
+    /// Serves the viewer to a browser on this machine.
+    #[arg(long, conflicts_with_all = ["save", "connect"])]
+    pub serve: bool,
+    /// Shows how a run was trained, in place of its episodes.
+    #[arg(long)]
+    pub training: bool,
     /// Episodes to show.
     #[arg(long, default_value_t = 3)]
     pub episodes: usize,

@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod console;
 mod experience;
+mod imagination;
 mod metrics;
 mod provenance;
 mod quality;
@@ -18,6 +19,7 @@ mod session;
 mod sims;
 mod spectator;
 mod tensorboard;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser as _;

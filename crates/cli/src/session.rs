@@ -4,7 +4,9 @@ use crate::args::Common;
 use anyhow::{Context as _, bail};
 use housecat_agent::AgentError;
 use housecat_core::Interrupt;
+use housecat_view::Live;
 use serde_json::Value;
+use std::sync::{Mutex, PoisonError};
 
 /// The user interrupted; `resume` is the command that continues.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Session {
     pub common: Common,
     /// Raised by Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
+    /// Who watches the work.
+    live: Mutex<Option<Live>>,
 }
 
 impl Session {
@@ -51,7 +55,36 @@ impl Session {
             .init();
         let interrupt = Interrupt::new();
         watch_signals(interrupt.clone());
-        Self { common: common.clone(), interrupt }
+        Self { common: common.clone(), interrupt, live: Mutex::new(None) }
+    }
+
+    /// Lets this watch what is done from now on.
+    pub fn watch(&self, live: Live) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live);
+    }
+
+    /// Who watches, if anybody does.
+    pub fn live(&self) -> Option<Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the watching, and says what was not seen. The work is done: no viewer can make it fail.
+    pub fn end_watch(&self) {
+        let Some(live) = self.live.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let (shown, outcome) = live.finish();
+        let mut text = format!("--view: {} steps shown", shown.shown);
+        if shown.thinned > 0 {
+            text += &format!(", {} left out to keep to --view-hz", shown.thinned);
+        }
+        if shown.dropped > 0 {
+            text += &format!(", {} dropped because the viewer was slower than that", shown.dropped);
+        }
+        self.say(text);
+        if let Err(error) = outcome {
+            tracing::warn!("--view: {error}");
+        }
     }
 
     /// Worker threads to use.
@@ -113,6 +146,7 @@ impl Session {
 
     /// Prints the error, if any, and gives the exit code.
     pub fn finish(&self, outcome: anyhow::Result<()>) -> i32 {
+        self.end_watch();
         let Err(error) = outcome else { return 0 };
         let from_signal = error.downcast_ref::<Interrupted>().is_some()
             || matches!(error.downcast_ref::<AgentError>(), Some(AgentError::Interrupted));

@@ -2,6 +2,7 @@
 
 use crate::command::eval::{self, Arena};
 use crate::config::RunConfig;
+use crate::imagination;
 use crate::metrics;
 use crate::quality;
 use crate::run_dir::RunDir;
@@ -9,10 +10,11 @@ use crate::session::Session;
 use anyhow::Context as _;
 use housecat_agent::{Arm, EvalReport, Evaluation, Evaluator, PairOutcome};
 use housecat_core::{Env as _, Episode, Image, ImageSpec, Protocol, Recorder};
-use housecat_model::{LinearProbe, WorldModel};
+use housecat_model::WorldModel;
 use housecat_sim::{Coordinate, Sim, ViewOptions};
 use housecat_view::{
-    ArmRow, Curve, DifficultyRow, PlanTiming, Report, RerunRecorder, ReturnRow, Sink, Stage, Strip,
+    ArmRow, Curve, DifficultyRow, PlanTiming, Purpose, Report, RerunRecorder, ReturnRow, Sink,
+    Stage, Strip,
 };
 use std::collections::BTreeMap;
 
@@ -36,7 +38,8 @@ pub fn show_run(
     let chosen = choose(evaluation);
     let view = &spectator_view(sim, model);
     let strips = Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
-        let mut recorder = recorder(Sink::File(run.recording()), sim, view, run)?;
+        let sink = Sink::File(run.recording());
+        let mut recorder = run_recorder(session, loaded, sink, view, Purpose::Evaluate)?;
         let mut strips = Vec::new();
         for outcome in &chosen {
             strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
@@ -58,7 +61,7 @@ pub fn show_episodes(
     sink: Sink,
     episodes: usize,
 ) -> anyhow::Result<()> {
-    let eval::Loaded { run, sim, config, model, .. } = loaded;
+    let eval::Loaded { sim, config, model, .. } = loaded;
     let view = &spectator_view(sim, model);
     Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
@@ -71,7 +74,7 @@ pub fn show_episodes(
             config.eval.goal_offset,
             config.collect.steps,
         )?;
-        let mut recorder = recorder(sink, sim, view, run)?;
+        let mut recorder = run_recorder(session, loaded, sink, view, Purpose::Evaluate)?;
         for (index, pair) in pairs.iter().enumerate() {
             evaluator.run(
                 &mut *env,
@@ -101,44 +104,51 @@ pub fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
     view
 }
 
-/// A recorder for a sim, with the run's probe if it has one.
+/// A recorder for a sim.
+///
+/// # Errors
+/// If the viewer cannot be started or reached, or the file not be written.
 pub fn recorder(
+    session: &Session,
     sink: Sink,
     sim: &Sim,
     view: &ViewOptions,
-    run: &RunDir,
+    purpose: Purpose,
 ) -> anyhow::Result<RerunRecorder> {
     let env = sim.env(view)?;
     let stage = Stage { sim: sim.name(), scene: sim.scene(), spaces: env.spaces() };
-    let mut recorder = RerunRecorder::new(sink, &stage)?;
-    let Some(track) = sim.track() else { return Ok(recorder) };
-    recorder = recorder.with_tracked(Box::new(move |_, state| {
-        track.map(|coordinate| match coordinate {
-            Coordinate::Fixed(metres) => metres,
-            Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
-        })
-    }));
-    if let Some(probe) = read_probe(run) {
-        recorder = recorder.with_probe(Box::new(move |latent| {
-            let guess = probe.predict(latent);
+    let recorder = RerunRecorder::new(sink, &stage, purpose)?;
+    if let Some(page) = recorder.page() {
+        session.say(format!("look at {page}"));
+    }
+    Ok(match sim.track() {
+        Some(track) => recorder.with_tracked(Box::new(move |_, state| {
             track.map(|coordinate| match coordinate {
                 Coordinate::Fixed(metres) => metres,
-                Coordinate::State(index) => guess.get(index).copied().unwrap_or(0.0),
+                Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
             })
-        }));
-    }
-    Ok(recorder)
+        })),
+        None => recorder,
+    })
 }
 
-/// The run's probe.
-fn read_probe(run: &RunDir) -> Option<LinearProbe> {
-    #[derive(serde::Deserialize)]
-    struct Stored {
-        probe: Option<LinearProbe>,
+/// A recorder for a run, with what its model imagines.
+///
+/// # Errors
+/// As those of [`recorder`].
+pub fn run_recorder(
+    session: &Session,
+    loaded: &eval::Loaded,
+    sink: Sink,
+    view: &ViewOptions,
+    purpose: Purpose,
+) -> anyhow::Result<RerunRecorder> {
+    let eval::Loaded { run, sim, model, .. } = loaded;
+    let mut recorder = recorder(session, sink, sim, view, purpose)?;
+    if let Some((probe, fan)) = imagination::of_run(run, sim, model) {
+        recorder.set_imagination(probe, fan);
     }
-    let text = std::fs::read_to_string(run.probe()).ok()?;
-    let stored: Stored = serde_json::from_str(&text).ok()?;
-    stored.probe
+    Ok(recorder)
 }
 
 /// The model arm's first successes and failures (by the moderate criterion).

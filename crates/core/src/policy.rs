@@ -33,6 +33,11 @@ pub struct PlanTrace {
     pub elites: Vec<f32>,
     /// Their predicted costs `[E]`, ascending.
     pub elite_costs: Vec<f32>,
+    /// Some of the last round's candidates `[C, H, A]`, spread evenly over their order by cost, for displays; at most
+    /// [`PlanTrace::CANDIDATES`].
+    pub candidates: Vec<f32>,
+    /// Their predicted costs `[C]`, ascending.
+    pub candidate_costs: Vec<f32>,
     /// By how much the chosen sequence breaks each constraint, by name; not above 0 where it is kept.
     pub violations: Vec<(String, f32)>,
     /// Share of the candidates that a deadline left unpriced, in [0, 1].
@@ -42,6 +47,20 @@ pub struct PlanTrace {
     /// The latent path the plan is expected to take, one latent per action block, the present first;
     /// empty when the objective is not a latent model.
     pub latents: Vec<Vec<f32>>,
+    /// What came before the first of them, oldest first, as far as it is known: latents `[K, D]`, an action block
+    /// apart, and the blocks after each of them.
+    pub before: (Vec<f32>, Vec<f32>),
+    /// By how much an ensemble of predictors disagrees after each action block of the plan, a variance per component of
+    /// the latent; empty without an ensemble.
+    pub spread: Vec<f32>,
+    /// Squared distance per component between the latent of what was seen now and that which the model had expected
+    /// here when it planned last; `None` if it had planned nothing or does not know all that was done since.
+    pub surprise: Option<f32>,
+}
+
+impl PlanTrace {
+    /// Candidates kept of a search, at most.
+    pub const CANDIDATES: usize = 32;
 }
 
 /// An action with, from a planning policy, the plan behind it.

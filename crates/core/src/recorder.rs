@@ -32,6 +32,8 @@ pub struct StepRecord {
     pub action: Vec<f32>,
     /// The outcome of the action.
     pub transition: Transition,
+    /// Errors against the goal after the action, for displays; empty without a goal.
+    pub goal_errors: Vec<GoalError>,
     /// The plan, on the steps where one was made.
     pub plan: Option<PlanTrace>,
 }

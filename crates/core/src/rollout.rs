@@ -56,6 +56,7 @@ pub fn rollout(
             state,
             action: decision.action,
             transition,
+            goal_errors: env.goal_errors(),
             plan: decision.plan,
         });
         time_secs = transition.time_secs;

@@ -64,6 +64,11 @@ pub fn optimise(
         trace.elites = (elites.iter())
             .flat_map(|&index| effort.basis.expand(candidates.sequence(index), trace.action_dim))
             .collect();
+        let shown = evenly(&order, PlanTrace::CANDIDATES);
+        trace.candidate_costs = shown.iter().map(|&index| priced.costs[index]).collect();
+        trace.candidates = (shown.iter())
+            .flat_map(|&index| effort.basis.expand(candidates.sequence(index), trace.action_dim))
+            .collect();
         planner.update(&Prices {
             costs: &priced.costs,
             order: &order,
@@ -100,6 +105,13 @@ pub fn optimise(
     }
     trace.plan_secs = started.elapsed().as_secs_f64();
     trace
+}
+
+/// At most `count` of these, evenly spread, the first and the last among them.
+fn evenly(all: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(all.len());
+    let last = all.len().saturating_sub(1);
+    (0..count).map(|index| all[index * last / count.saturating_sub(1).max(1)]).collect()
 }
 
 /// Puts the proposals in place of the last candidates, of which at least half are left alone.

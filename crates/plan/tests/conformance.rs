@@ -264,3 +264,20 @@ fn a_categorical_plan_lies_on_its_levels() {
         assert!((trace.best_cost - least(&config, &target)).abs() < 1e-5, "{levels} levels");
     }
 }
+
+#[test]
+fn a_trace_shows_candidates_from_the_cheapest_to_the_dearest() {
+    for config in PlannerConfig::all() {
+        let trace = plan(&config, &mut Cost(|values| values.iter().map(|v| v * v).sum()), 6, 3);
+        let (count, costs) = (trace.candidate_costs.len(), &trace.candidate_costs);
+        assert!(count >= 1 && count <= PlanTrace::CANDIDATES, "{}: {count}", config.name());
+        assert_eq!(trace.candidates.len(), count * 6, "{}", config.name());
+        assert!(costs.is_sorted(), "{}", config.name());
+        let last = trace.iterations.last().unwrap();
+        assert_eq!(costs[0], last.best, "{}", config.name());
+        for (candidate, cost) in trace.candidates.chunks_exact(6).zip(costs) {
+            let own: f32 = candidate.iter().map(|v| v * v).sum();
+            assert!((own - cost).abs() < 1e-6, "{}", config.name());
+        }
+    }
+}

@@ -125,9 +125,16 @@ fn record(sink: Sink) -> Result<(), ViewError> {
     };
     let scene = scene();
     let stage = Stage { sim: "sample", scene: &scene, spaces: &spaces };
-    let mut recorder = RerunRecorder::new(sink, &stage)?
-        .with_probe(Box::new(|latent| [latent[0], latent[1], 0.08]))
+    let mut recorder = RerunRecorder::new(sink, &stage, Purpose::Evaluate)?
         .with_tracked(Box::new(|poses, _| poses.get(1).map_or([0.0; 3], |pose| pose.position)));
+    let bent = |latent: &[f32], by: f32| [latent[0] + by * latent[1], latent[1] - by, 0.08];
+    recorder.set_imagination(
+        Box::new(|latent| [latent[0], latent[1], 0.08]),
+        Box::new(move |plan| {
+            let path = |by| plan.latents.iter().map(|latent| bent(latent, 0.05 * by)).collect();
+            plan.candidate_costs.iter().map(|cost| path(*cost)).collect()
+        }),
+    );
     for episode in 0..3 {
         recorder.begin(&EpisodeHeader {
             sim: "sample".into(),
@@ -156,6 +163,11 @@ fn record(sink: Sink) -> Result<(), ViewError> {
                     success: Some(Success { moderate: distance < 0.2, strict: distance < 0.03 }),
                     ..Transition::default()
                 },
+                goal_errors: vec![GoalError {
+                    name: "agent".into(),
+                    unit: "m".into(),
+                    value: f64::from(distance),
+                }],
                 plan: (step % 5 == 0).then(|| PlanTrace {
                     best_cost: distance * 1.2,
                     iterations: vec![IterationTrace {
@@ -163,7 +175,11 @@ fn record(sink: Sink) -> Result<(), ViewError> {
                         ..IterationTrace::default()
                     }],
                     plan_secs: 0.02 + 0.001 * step as f64,
+                    best: vec![0.0; 2],
                     latents: (0..6).map(imagined).collect(),
+                    candidate_costs: (0..12).map(|index| index as f32).collect(),
+                    spread: vec![0.01 * distance],
+                    surprise: Some(0.02 + 0.001 * step as f32),
                     ..PlanTrace::default()
                 }),
             });

@@ -20,11 +20,21 @@ pub enum ViewError {
     /// No live viewer could be started or reached.
     #[error(
         "cannot show anything in a rerun viewer: {detail}; install one with \
-         `pip install rerun-sdk==0.36.3`, or save a recording to a file instead"
+         `pip install rerun-sdk=={}`, or save a recording to a file instead",
+        crate::VIEWER_VERSION
     )]
     Viewer {
         /// What rerun says.
         detail: String,
+    },
+    /// Words that name no place for records.
+    #[error(
+        "`{words}` is no place to show things: say spawn, serve, connect:HOST:PORT, or the name of a file that ends in \
+         .rrd"
+    )]
+    Place {
+        /// What was said.
+        words: String,
     },
     /// An image whose bytes do not fit its size.
     #[error(

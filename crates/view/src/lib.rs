@@ -2,6 +2,7 @@
 //!
 //! - [`RerunRecorder`] follows evaluation episodes into a `.rrd` file or a live rerun viewer, with a
 //!   layout that shows the scene, what the robot sees, what it imagines and what it does.
+//! - [`Live`] stands between work and a recorder, so that a slow viewer never slows the work.
 //! - [`Report`] turns the numbers of a run into one HTML page that needs no network.
 //! - [`png_bytes`] and [`film_strip_png`] turn images into PNG files.
 //!
@@ -9,14 +10,18 @@
 
 mod error;
 mod file;
+mod live;
 mod png;
 mod recorder;
 mod report;
+mod viewer;
 
 pub use error::ViewError;
+pub use live::{Follower, Live, Shown};
 pub use png::{film_strip_png, png_bytes};
-pub use recorder::{Probe, RerunRecorder, Sink, Stage, Tracked};
+pub use recorder::{Fan, Probe, Purpose, RerunRecorder, Sink, Stage, Tracked};
 pub use report::{
     ArmRow, ComparisonPage, Contender, Curve, DifficultyRow, PlanTiming, ProbeRow, Report,
     ReturnRow, Strip,
 };
+pub use viewer::{VIEWER_VERSION, installed_viewer};

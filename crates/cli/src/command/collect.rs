@@ -8,12 +8,17 @@ use crate::experience::{Beginner, Collectors, named};
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
+use crate::watch;
 use anyhow::{Context as _, bail};
 use crossbeam::channel;
-use housecat_core::{Env as _, Episode, EpisodeHeader, RolloutOptions, Seed, rollout};
+use housecat_core::{
+    Env as _, Episode, EpisodeHeader, EpisodeSummary, Recorder, RolloutOptions, Seed, StepRecord,
+    rollout,
+};
 use housecat_data::{DatasetWriter, EncodedEpisode, Features};
 use housecat_model::{Memory, WorldModel, load_model};
 use housecat_sim::Sim;
+use housecat_view::{Follower, Live, Purpose};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -41,6 +46,11 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
         }
     }
     let images = !args.no_images;
+    let view = config.view(&sim, images);
+    watch::open(session, &args.watch, &sim, &view, Purpose::Collect)?;
+    if let (Some(policy), Some((model, _))) = (&args.policy, &actor) {
+        watch::imagine(session, &RunDir::find(Path::new(policy))?.0, &sim, model);
+    }
     let collector = Collector { actor: actor.as_ref(), round: 0 };
     let summary = collect(session, &sim, &config, collector, images, &args.out)?;
     let text = format!(
@@ -165,6 +175,8 @@ pub fn collect(
     let next = AtomicU64::new(0);
     let quarantined = Mutex::new(Vec::new());
     let max_steps = config.collect.steps;
+    watch::about(session, Purpose::Collect);
+    let live = session.live();
 
     let record = |index: u64| -> anyhow::Result<EncodedEpisode> {
         let mut env = sim.env(&view)?;
@@ -172,7 +184,10 @@ pub fn collect(
         // A world that explodes is given up with a report, and its number gets another seed.
         for attempt in 0..20 {
             let seed = variation.child("attempt", attempt);
-            let mut episode = Episode::default();
+            let mut episode = Watched {
+                episode: Episode::default(),
+                follower: live.as_ref().map(Live::follow),
+            };
             let outcome = (|| {
                 let (mut actor, mut rng) = beginner.begin(&mut env, seed, variation)?;
                 let header = EpisodeHeader {
@@ -187,7 +202,7 @@ pub fn collect(
                     .map_err(housecat_agent::AgentError::from)
             })();
             match outcome {
-                Ok(_) => return Ok(DatasetWriter::encode(&features, index, &episode)?),
+                Ok(_) => return Ok(DatasetWriter::encode(&features, index, &episode.episode)?),
                 Err(housecat_agent::AgentError::Env(
                     error @ housecat_core::EnvError::NotFinite { .. },
                 )) => {
@@ -252,6 +267,29 @@ pub fn collect(
         bytes: housecat_data::Dataset::open(out)?.bytes(),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// An episode that is kept, and perhaps watched.
+struct Watched {
+    episode: Episode,
+    follower: Option<Follower>,
+}
+
+impl Recorder for Watched {
+    fn begin(&mut self, header: &EpisodeHeader) {
+        self.follower.iter_mut().for_each(|follower| follower.begin(header));
+        self.episode.begin(header);
+    }
+
+    fn record(&mut self, step: StepRecord) {
+        self.follower.iter().for_each(|follower| follower.see(&step));
+        self.episode.record(step);
+    }
+
+    fn end(&mut self, summary: &EpisodeSummary) {
+        self.follower.iter_mut().for_each(|follower| follower.end(summary));
+        self.episode.end(summary);
+    }
 }
 
 /// The file of a dataset that says what was varied, and the levels of each episode.

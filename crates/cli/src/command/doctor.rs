@@ -5,11 +5,8 @@ use crate::session::Session;
 use crate::{provenance, sims};
 use anyhow::bail;
 use housecat_sim::Sim;
+use housecat_view::{VIEWER_VERSION, installed_viewer};
 use serde_json::json;
-use std::process::Command;
-
-/// The rerun version whose recordings this build writes.
-const RERUN: &str = "0.36.3";
 
 struct Check {
     what: &'static str,
@@ -91,21 +88,15 @@ fn disk() -> Check {
 }
 
 fn viewer() -> Check {
-    let install = format!("pip install rerun-sdk=={RERUN}");
-    let outcome = match Command::new("rerun").arg("--version").output() {
-        Err(_) => Err(format!(
+    let install = format!("pip install rerun-sdk=={VIEWER_VERSION}");
+    let outcome = match installed_viewer() {
+        None => Err(format!(
             "rerun is not installed (recordings need it only to be looked at): {install}"
         )),
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let version = text.split_whitespace().nth(1).unwrap_or("of unknown version").to_owned();
-            match version == RERUN {
-                true => Ok(format!("rerun {version}")),
-                false => Err(format!(
-                    "rerun {version} may not open our recordings, made for {RERUN}: {install}"
-                )),
-            }
-        }
+        Some(version) if version == VIEWER_VERSION => Ok(format!("rerun {version}")),
+        Some(version) => Err(format!(
+            "rerun {version} may not open our recordings, made for {VIEWER_VERSION}: {install}"
+        )),
     };
     Check { what: "viewer", outcome, needed: false }
 }

@@ -8,12 +8,14 @@ use crate::quality;
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
+use crate::watch;
 use anyhow::{Context as _, bail};
 use housecat_agent::{AgentError, Arm, EvalReport, Evaluation, Evaluator, evaluate};
-use housecat_core::{Env, Levels, Protocol, TaskKind};
+use housecat_core::{Env, Levels, NoRecorder, Protocol, Recorder, TaskKind};
 use housecat_model::{Memory, WorldModel, load_model};
 use housecat_plan::PlannerConfig;
 use housecat_sim::{Sim, ViewOptions};
+use housecat_view::Purpose;
 use std::path::Path;
 
 /// The command.
@@ -21,6 +23,8 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let mut loaded = load(session, &args.run, &args.how)?;
     loaded.sim = loaded.sim.varied(&args.vary.vary)?;
+    let view = model_view(&loaded.model);
+    watch::open(session, &args.watch, &loaded.sim, &view, Purpose::Evaluate)?;
     if let Some(other) = &args.sim {
         let (other, own) = (sims::load(other)?, &loaded.model.spec().sim);
         if other.name() != own {
@@ -196,6 +200,13 @@ impl<'a> Arena<'a> {
             Ok(Box::new(env))
         };
         let collector = |env: &mut dyn Env, seed| beginner.begin(env, seed, seed);
+        let live = session.live();
+        let watch = |arm| -> Box<dyn Recorder> {
+            match (&live, arm) {
+                (Some(live), Arm::Model) => Box::new(live.follow()),
+                _ => Box::new(NoRecorder),
+            }
+        };
         use_it(&Evaluator {
             new_env: &new_env,
             collector: &collector,
@@ -209,6 +220,7 @@ impl<'a> Arena<'a> {
             threads: session.threads()?,
             interrupt: &session.interrupt,
             progress,
+            watch: &watch,
         })
     }
 }
@@ -229,6 +241,8 @@ pub fn evaluate_run(
     let advance = |done: usize, _: usize| progress.set(done as u64, String::new);
     let view = model_view(&loaded.model);
     let arena = Arena { real_time, progress: &advance, ..Arena::of_run(session, loaded, &view) };
+    watch::about(session, Purpose::Evaluate);
+    watch::imagine(session, &loaded.run, sim, &loaded.model);
     let mut evaluation = arena.with_evaluator(|evaluator| {
         evaluate(evaluator, &config.eval).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),

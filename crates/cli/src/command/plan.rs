@@ -15,7 +15,7 @@ use housecat_core::{
 };
 use housecat_model::WorldModel;
 use housecat_plan::{ActionSequences, Objective as _};
-use housecat_view::Sink;
+use housecat_view::{Purpose, Sink};
 use serde_json::{Value, json};
 
 /// The command.
@@ -24,7 +24,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     let mut loaded = eval::load(session, &args.run, &args.how)?;
     // One decision from a standing start: nothing overlaps yet.
     loaded.config.planner.control = Control::Wait;
-    let eval::Loaded { run, sim, config, model, .. } = &loaded;
+    let eval::Loaded { sim, config, model, .. } = &loaded;
     let view = &spectator::spectator_view(sim, model);
     Arena::of_run(session, &loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
@@ -41,10 +41,11 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
         let plan = decide(evaluator, &mut *env, (seed, args.pair), pair)?;
         let simulated = price_elites(evaluator, &mut *env, pair, &plan)?;
         let block = config.model.action_repeat;
-        let blocks = match &args.save {
-            Some(path) => {
-                let sink = Sink::File(path.clone());
-                let mut recorder = spectator::recorder(sink, sim, view, run)?;
+        let sink = args.save.clone().map(Sink::File).or_else(|| args.view.clone());
+        let blocks = match sink {
+            Some(sink) => {
+                let purpose = Purpose::Plan;
+                let mut recorder = spectator::run_recorder(session, &loaded, sink, view, purpose)?;
                 let blocks = play(&mut *env, pair, &plan, model, block, &mut recorder)?;
                 recorder.finish()?;
                 blocks

@@ -10,12 +10,13 @@ use crate::config::RunConfig;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
-use crate::{rounds, sims, spectator};
+use crate::{rounds, sims, spectator, watch};
 use anyhow::bail;
 use housecat_agent::EvalReport;
 use housecat_core::{Env as _, Protocol};
 use housecat_data::{DataError, Dataset};
 use housecat_model::load_model;
+use housecat_view::Purpose;
 use serde_json::json;
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     config.check_task(env.task())?;
     train::check_model(config.spec(sim.name(), env.spaces())?)?;
     train::prepare(session, &run, &config)?;
+    let seen = config.view(&sim, collect::wants_images(&config));
+    watch::open(session, &args.watch, &sim, &seen, Purpose::Collect)?;
     session.say(format!("{}: {}", sim.name(), sim.description()));
     session.say(format!("everything lands in {}; the same command resumes", run.path().display()));
 

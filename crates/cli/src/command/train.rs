@@ -8,6 +8,7 @@ use crate::provenance::Provenance;
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
 use crate::sims;
+use crate::watch;
 use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{DataError, Dataset, Selection};
@@ -16,6 +17,7 @@ use housecat_model::{
     save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
+use housecat_view::Purpose;
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
             args.out.display()
         );
     }
+    let unseen = ViewOptions { images: Vec::new(), state: false };
+    watch::open(session, &args.watch, &sim, &unseen, Purpose::Train)?;
     let trained = train(session, &config, &dataset, &run, args.init.as_deref())?;
     let document = json!({
         "run": args.out, "steps": trained.steps, "seconds": trained.seconds, "loss": trained.loss,
@@ -193,6 +197,8 @@ pub fn train(
         true => Some(Metrics::open(run, trainer.steps_done())?),
         false => None,
     };
+    watch::about(session, Purpose::Train);
+    let live = session.live();
     let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
     let (mut smoothed, mut data_wait) = (f32::NAN, f32::NAN);
     let smooth = |mean: f32, new: f32| if mean.is_nan() { new } else { 0.95 * mean + 0.05 * new };
@@ -218,6 +224,9 @@ pub fn train(
             values.extend(step.terms.iter().map(|(name, value)| (format!("train/{name}"), *value)));
             if step.step % config.train.checkpoint_every == 0 || step.step == steps {
                 values.extend(validation_values(trainer.validate()?));
+            }
+            if let Some(live) = &live {
+                live.metrics(step.step, &values);
             }
             if let Some(metrics) = &mut metrics {
                 metrics.add(step.step, values, &[("train/data_wait", data_wait)])?;

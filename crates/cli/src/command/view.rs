@@ -2,9 +2,10 @@
 
 use crate::args::{HowArg, VaryArg, ViewArgs};
 use crate::command::eval;
+use crate::config::RunConfig;
 use crate::run_dir::RunDir;
 use crate::session::Session;
-use crate::{sims, spectator};
+use crate::{metrics, sims, spectator};
 use anyhow::bail;
 use housecat_agent::RandomPolicy;
 use housecat_core::{
@@ -12,23 +13,26 @@ use housecat_core::{
     RolloutOptions, Seed, State, StepRecord, Transition, rollout,
 };
 use housecat_data::Dataset;
-use housecat_sim::Sim;
-use housecat_view::{RerunRecorder, Sink, Stage};
-use serde_json::json;
+use housecat_sim::{Sim, ViewOptions};
+use housecat_view::{Purpose, RerunRecorder, Sink, Stage};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The command.
 pub fn run(session: &Session, args: &ViewArgs) -> anyhow::Result<()> {
     let sink = match (&args.save, &args.connect) {
         (Some(path), _) => Sink::File(path.clone()),
-        (None, Some(url)) => Sink::Connect(url.clone()),
+        (None, Some(address)) => Sink::Connect(address.clone()),
+        (None, None) if args.serve => Sink::Serve,
         (None, None) => Sink::Spawn,
     };
     if args.episodes == 0 {
         bail!("--episodes 0: show at least one");
     }
     let path = Path::new(&args.thing);
-    if RunDir::find(path).is_ok() {
+    if args.training {
+        training(session, path, sink)?;
+    } else if RunDir::find(path).is_ok() {
         let mut loaded = eval::load(session, path, &HowArg::default())?;
         loaded.sim = loaded.sim.varied(&args.vary.vary)?;
         spectator::show_episodes(session, &loaded, sink, args.episodes)?;
@@ -51,6 +55,26 @@ pub fn run(session: &Session, args: &ViewArgs) -> anyhow::Result<()> {
     session.result(&json!({ "thing": args.thing, "recording": args.save }), &text)
 }
 
+/// The curves of a run's training, as far as it has come.
+fn training(session: &Session, path: &Path, sink: Sink) -> anyhow::Result<()> {
+    let run = RunDir::new(path);
+    let lines = metrics::read(&run);
+    if lines.is_empty() {
+        bail!("{}: --training shows the metrics of a run, and there are none", path.display());
+    }
+    let config = RunConfig::read(&run.config(), &session.common.set)?;
+    let view = ViewOptions { images: Vec::new(), state: false };
+    let sim = sims::load(&config.sim)?;
+    let mut recorder = spectator::recorder(session, sink, &sim, &view, Purpose::Train)?;
+    for line in lines {
+        let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
+        let number = |(name, value): (&String, &Value)| Some((name.clone(), value.as_f64()? as f32));
+        let values = line.iter().filter(|(name, _)| *name != "step").filter_map(number);
+        recorder.metrics(step, &values.collect::<Vec<_>>());
+    }
+    Ok(recorder.finish()?)
+}
+
 /// Refuses to vary what is recorded.
 fn as_recorded(vary: &VaryArg) -> anyhow::Result<()> {
     if !vary.vary.is_empty() {
@@ -63,7 +87,7 @@ fn as_recorded(vary: &VaryArg) -> anyhow::Result<()> {
 fn sim(session: &Session, sim: &Sim, sink: Sink, episodes: usize) -> anyhow::Result<()> {
     let view = sim.default_view();
     let mut env = sim.env(&view)?;
-    let mut recorder = spectator::recorder(sink, sim, &view, &RunDir::new(""))?;
+    let mut recorder = spectator::recorder(session, sink, sim, &view, Purpose::Collect)?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));
     let mut random = RandomPolicy::new(env.spaces().action.dim());
     for index in 0..episodes as u64 {
@@ -102,7 +126,10 @@ fn dataset(session: &Session, path: &Path, sink: Sink, episodes: usize) -> anyho
     let features = dataset.features();
     let sim = sims::load(&features.sim)?;
     let stage = Stage { sim: sim.name(), scene: sim.scene(), spaces: &features.spaces };
-    let mut recorder = RerunRecorder::new(sink, &stage)?;
+    let mut recorder = RerunRecorder::new(sink, &stage, Purpose::Dataset)?;
+    if let Some(page) = recorder.page() {
+        session.say(format!("look at {page}"));
+    }
     for index in 0..episodes.min(dataset.episodes().len()) {
         let episode = dataset.episode(index)?;
         recorder.begin(&EpisodeHeader {
@@ -134,6 +161,7 @@ fn dataset(session: &Session, path: &Path, sink: Sink, episodes: usize) -> anyho
                     time_secs: (step + 1) as f64 / features.spaces.control_hz,
                     ..Transition::default()
                 },
+                goal_errors: Vec::new(),
                 plan: None,
             });
         }

@@ -4,34 +4,43 @@
 //! |---|---|
 //! | `world/<body>/<shape>` | the scene; bodies move |
 //! | `path/executed`, `path/imagined` | where the tracked point went, and where the plan expects it to go |
+//! | `path/candidates` | where other candidates of the search would have it go, coloured by their cost |
 //! | `path/success/<protocol>` | where each protocol's criterion was first met |
 //! | `camera/<name>`, `goal/image` | what the policy sees and is asked for |
 //! | `action`, `state`, `reward`, `goal/distance` | plots, one line per component |
+//! | `goal/error/<term>` | errors against the goal, each in its unit |
 //! | `plan/cost/best`, `plan/cost/elites`, `plan/milliseconds` | what the planner found, and how long it took |
+//! | `plan/search` | the lowest cost by round of the search |
+//! | `plan/uncertainty`, `plan/surprise` | how far an ensemble disagrees along the plan, and how far the model was off with the last one |
+//! | `train/*`, `validation/*` | the curves of training |
 //! | `log` | what happened, in words |
 //!
 //! Timelines: `step` (control steps, counting on from episode to episode), `sim_time` (simulated
-//! seconds, likewise) and `episode` (the index in the episode's header).
+//! seconds, likewise) and `episode` (the index in the episode's header); for training, `train_step`.
 
+mod blueprint;
 mod layout;
+mod plan;
 mod rrd;
 mod scene;
 mod stream;
+mod training;
 
+pub use blueprint::Purpose;
+pub use plan::{Fan, Probe};
 pub use stream::Sink;
 
 use crate::ViewError;
+use blueprint::{Part, Parts};
 use housecat_core::{
-    EpisodeHeader, EpisodeSummary, Geometry, Image, Observation, PlanTrace, Pose, Protocol,
+    EpisodeHeader, EpisodeSummary, Geometry, GoalError, Image, Observation, Pose, Protocol,
     Recorder, Scene, Spaces, State, StepRecord, Success, Transition,
 };
-use layout::{Contents, Layout};
+use layout::Layout;
 use rerun::{EntityPath, Radius, TextLogLevel, archetypes};
-use scene::Stagehand;
+use scene::{Eye, Stagehand};
+use std::collections::BTreeSet;
 use stream::Stream;
-
-/// Maps a latent `[D]` of [`PlanTrace::latents`] to a world position in metres, for display only.
-pub type Probe = Box<dyn Fn(&[f32]) -> [f32; 3] + Send>;
 
 /// The world position in metres whose path is drawn, from the poses of the scene's bodies and the
 /// privileged state.
@@ -41,7 +50,6 @@ pub type Tracked = Box<dyn Fn(&[Pose], &State) -> [f32; 3] + Send>;
 const TRAIL: usize = 400;
 
 const EXECUTED: [u8; 3] = [64, 160, 255];
-const IMAGINED: [u8; 3] = [255, 150, 40];
 const SUCCESS: [u8; 3] = [60, 200, 90];
 
 /// What is recorded: the world as its environment describes it.
@@ -67,11 +75,17 @@ pub struct RerunRecorder {
     spaces: Spaces,
     sim: String,
     probe: Option<Probe>,
+    fan: Option<Fan>,
     tracked: Option<Tracked>,
-    layout: Option<Layout>,
+    eye: Option<Eye>,
     /// What there is to show, and what the last layout sent shows.
-    contents: Contents,
-    arranged: Option<Contents>,
+    purpose: Purpose,
+    parts: Parts,
+    arranged: Option<(Purpose, Parts)>,
+    /// An episode has begun.
+    begun: bool,
+    /// Entities of plots whose lines have their names.
+    named: BTreeSet<EntityPath>,
     clock: Clock,
     executed: Vec<[f32; 3]>,
     /// Criteria met in this episode.
@@ -93,12 +107,12 @@ struct Clock {
 }
 
 impl RerunRecorder {
-    /// Opens a recording and logs the scene.
+    /// Opens a recording about `purpose` and logs the scene.
     ///
     /// # Errors
     /// [`ViewError::Write`] if the file cannot be created, [`ViewError::Viewer`] if no viewer can be
     /// started, [`ViewError::Scene`] if a shape sits on a body that the scene lacks.
-    pub fn new(sink: Sink, stage: &Stage<'_>) -> Result<Self, ViewError> {
+    pub fn new(sink: Sink, stage: &Stage<'_>, purpose: Purpose) -> Result<Self, ViewError> {
         let stream = Stream::open(sink, stage.sim)?;
         let stagehand = Stagehand::build(&stream, stage.scene)?;
         let Spaces { action, observation, .. } = stage.spaces;
@@ -116,10 +130,14 @@ impl RerunRecorder {
             spaces: stage.spaces.clone(),
             sim: stage.sim.to_owned(),
             probe: None,
+            fan: None,
             tracked: None,
-            layout: None,
-            contents: Contents::default(),
+            eye: None,
+            purpose,
+            parts: Parts::new(),
             arranged: None,
+            begun: false,
+            named: BTreeSet::new(),
             clock: Clock::default(),
             executed: Vec::new(),
             met: Success::default(),
@@ -127,16 +145,30 @@ impl RerunRecorder {
         })
     }
 
-    /// Draws the paths that plans imagine through this probe.
-    pub fn with_probe(mut self, probe: Probe) -> Self {
-        self.probe = Some(probe);
-        self
+    /// From now on it is about this; the layout changes with it.
+    pub fn set_purpose(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// Draws the paths that plans imagine from now on through this probe, and those of candidates through this fan.
+    pub fn set_imagination(&mut self, probe: Probe, fan: Fan) {
+        (self.probe, self.fan) = (Some(probe), Some(fan));
     }
 
     /// Draws the path of this point.
     pub fn with_tracked(mut self, tracked: Tracked) -> Self {
         self.tracked = Some(tracked);
         self
+    }
+
+    /// The page on which a browser shows this, if one is served.
+    pub fn page(&self) -> Option<&str> {
+        self.stream.page()
+    }
+
+    /// Notes something in the log.
+    pub fn note(&mut self, words: String) {
+        self.attempt(|this| this.say(TextLogLevel::WARN, words));
     }
 
     /// Writes what is left and closes; a file gets its final name only now.
@@ -161,12 +193,12 @@ impl RerunRecorder {
     fn log_begin(&mut self, header: &EpisodeHeader) -> Result<(), ViewError> {
         let clear = archetypes::Clear::new(true);
         let mut clock = Clock { episode: header.index, ..Clock::default() };
-        if self.layout.is_some() {
+        if std::mem::replace(&mut self.begun, true) {
             // One free step between episodes: there the lines of the plots end, which a clearance at
             // the first step of the new episode would not achieve.
             let dt = 1.0 / self.spaces.control_hz.max(1e-3);
             self.stream.at(self.clock.step + 1, self.clock.secs + dt, self.clock.episode);
-            for entity in ["plan", "action", "state", "reward", "goal/distance"] {
+            for entity in ["plan", "action", "state", "reward", "goal"] {
                 self.stream.log(entity, &clear)?;
             }
             clock.first_step = self.clock.step + 2;
@@ -182,7 +214,7 @@ impl RerunRecorder {
         }
         if let Some(goal) = &header.goal_image {
             self.stream.log("goal/image", &picture("goal", goal)?)?;
-            self.contents.goal_image = true;
+            self.parts.insert(Part::GoalImage);
         }
         self.say(TextLogLevel::INFO, format!("episode {}: {}", header.index, header.task))
     }
@@ -192,15 +224,16 @@ impl RerunRecorder {
         self.clock.secs = self.clock.first_secs + record.time_secs;
         self.set_time();
         let transition = &record.transition;
-        self.contents = self.contents.or(Contents {
-            goal_image: false,
-            goal_distance: transition.goal_distance.is_some(),
-            reward: transition.reward != 0.0,
-            plan: record.plan.is_some(),
-        });
-        self.arrange(&record.poses)?;
+        if self.eye.is_none() {
+            let camera = self.spaces.observation.images.first();
+            let camera = camera.and_then(|image| self.scene.camera(&image.camera));
+            self.eye = Some(scene::eye(&self.scene, camera, &record.poses));
+        }
         self.log_world(&record.observation, &record.poses, &record.state)?;
         self.log_scalars("action", &record.action)?;
+        if !record.action.is_empty() {
+            self.parts.insert(Part::Action);
+        }
         if let Some(plan) = &record.plan {
             self.log_plan(plan)?;
         }
@@ -208,7 +241,9 @@ impl RerunRecorder {
         self.clock.step += 1;
         self.clock.secs = self.clock.first_secs + transition.time_secs;
         self.set_time();
-        self.log_outcome(transition)
+        self.log_outcome(transition)?;
+        self.log_errors(&record.goal_errors)?;
+        self.arrange()
     }
 
     fn log_end(&mut self, summary: &EpisodeSummary) -> Result<(), ViewError> {
@@ -229,25 +264,22 @@ impl RerunRecorder {
         self.say(TextLogLevel::INFO, format!("episode {} ended: {words}", self.clock.episode))
     }
 
-    /// Sends a layout, first of all and again whenever there is more to show.
-    fn arrange(&mut self, poses: &[Pose]) -> Result<(), ViewError> {
-        if self.arranged.replace(self.contents) == Some(self.contents) {
+    /// Sends a layout, first of all and again whenever there is more to show or something else to look at.
+    fn arrange(&mut self) -> Result<(), ViewError> {
+        let wanted = (self.purpose, self.parts.clone());
+        if self.arranged.as_ref() == Some(&wanted) {
             return Ok(());
         }
-        let layout = self.layout.get_or_insert_with(|| {
-            let images = &self.spaces.observation.images;
-            let camera = images.first().and_then(|image| self.scene.camera(&image.camera));
-            let is_floor = |geometry: &Geometry| matches!(geometry, Geometry::Plane { .. });
-            Layout {
-                sim: self.sim.clone(),
-                eye: scene::eye(&self.scene, camera, poses),
-                floor: self.scene.shapes.iter().any(|shape| is_floor(&shape.geometry)),
-                cameras: images.iter().map(|image| image.camera.clone()).collect(),
-                state: !self.spaces.observation.state.is_empty(),
-                control_hz: self.spaces.control_hz,
-            }
-        });
-        layout.send(&self.stream, self.contents)
+        let is_floor = |geometry: &Geometry| matches!(geometry, Geometry::Plane { .. });
+        let layout = Layout {
+            sim: self.sim.clone(),
+            eye: self.eye.unwrap_or_else(|| scene::eye(&self.scene, None, &[])),
+            floor: self.scene.shapes.iter().any(|shape| is_floor(&shape.geometry)),
+            control_hz: self.spaces.control_hz,
+        };
+        layout.send(&self.stream, self.purpose, &self.parts)?;
+        self.arranged = Some(wanted);
+        Ok(())
     }
 
     fn log_world(
@@ -259,8 +291,12 @@ impl RerunRecorder {
         self.stagehand.pose(&self.stream, poses)?;
         for (spec, image) in self.spaces.observation.images.iter().zip(&observation.images) {
             self.stream.log(camera_entity(&spec.camera), &picture(&spec.camera, image)?)?;
+            self.parts.insert(Part::Camera(spec.camera.clone()));
         }
-        self.log_scalars("state", &observation.state)?;
+        if !observation.state.is_empty() {
+            self.log_scalars("state", &observation.state)?;
+            self.parts.insert(Part::State);
+        }
         if let Some(tracked) = &self.tracked {
             if self.executed.len() == TRAIL {
                 self.executed.remove(0);
@@ -283,26 +319,15 @@ impl RerunRecorder {
         Ok(())
     }
 
-    fn log_plan(&self, plan: &PlanTrace) -> Result<(), ViewError> {
-        self.log_scalars("plan/cost/best", &[plan.best_cost])?;
-        if let Some(last) = plan.iterations.last() {
-            self.log_scalars("plan/cost/elites", &[last.elite_mean])?;
-        }
-        self.log_scalars("plan/milliseconds", &[(plan.plan_secs * 1e3) as f32])?;
-        if let Some(probe) = &self.probe
-            && plan.latents.len() > 1
-        {
-            let points: Vec<_> = plan.latents.iter().map(|latent| probe(latent)).collect();
-            self.stream.log("path/imagined", &strip(&points, IMAGINED, "imagined"))?;
-        }
-        Ok(())
-    }
-
     fn log_outcome(&mut self, transition: &Transition) -> Result<(), ViewError> {
         if let Some(distance) = transition.goal_distance {
             self.log_scalars("goal/distance", &[distance])?;
+            self.parts.insert(Part::GoalDistance);
         }
-        if self.contents.reward {
+        if transition.reward != 0.0 {
+            self.parts.insert(Part::Reward);
+        }
+        if self.parts.contains(&Part::Reward) {
             self.log_scalars("reward", &[transition.reward])?;
         }
         if let Some(success) = transition.success {
@@ -318,11 +343,29 @@ impl RerunRecorder {
         Ok(())
     }
 
+    fn log_errors(&mut self, errors: &[GoalError]) -> Result<(), ViewError> {
+        for GoalError { name, unit, value } in errors {
+            let entity = path(&["goal", "error", name]);
+            self.name_line(&entity, format!("{name} ({unit})"))?;
+            self.log_scalars(entity, &[*value as f32])?;
+            self.parts.insert(Part::GoalError);
+        }
+        Ok(())
+    }
+
+    /// Names the line of a plot, once.
+    fn name_line(&mut self, entity: &EntityPath, name: String) -> Result<(), ViewError> {
+        if self.named.insert(entity.clone()) {
+            self.stream.fixed(entity.clone(), &archetypes::SeriesLines::new().with_names([name]))?;
+        }
+        Ok(())
+    }
+
     fn say(&self, level: &str, words: String) -> Result<(), ViewError> {
         self.stream.log("log", &archetypes::TextLog::new(words).with_level(level))
     }
 
-    fn log_scalars(&self, entity: &str, values: &[f32]) -> Result<(), ViewError> {
+    fn log_scalars(&self, entity: impl Into<EntityPath>, values: &[f32]) -> Result<(), ViewError> {
         if values.is_empty() {
             return Ok(());
         }
@@ -351,7 +394,13 @@ impl Recorder for RerunRecorder {
 }
 
 fn camera_entity(name: &str) -> EntityPath {
-    EntityPath::from_iter(["camera", name].map(rerun::external::re_log_types::EntityPathPart::new))
+    path(&["camera", name])
+}
+
+/// The path of these parts, whatever characters are in them.
+fn path(parts: &[&str]) -> EntityPath {
+    let part = |name: &&str| rerun::external::re_log_types::EntityPathPart::new(*name);
+    EntityPath::from_iter(parts.iter().map(part))
 }
 
 fn picture(name: &str, image: &Image) -> Result<archetypes::Image, ViewError> {

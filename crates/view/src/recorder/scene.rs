@@ -160,11 +160,14 @@ fn facets(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> (Vec<[f32; 3]>, Vec<
     (corners, normals)
 }
 
-/// A default eye: where it stands and the point it looks at.
+/// Where an eye stands and the point it looks at.
+pub(super) type Eye = ([f32; 3], [f32; 3]);
+
+/// A default eye.
 ///
 /// It looks from about where the policy's camera looks, but a little from aside and above so that
 /// depth can be seen, and from far enough to see every shape but the floors.
-pub(super) fn eye(scene: &Scene, camera: Option<usize>, poses: &[Pose]) -> ([f32; 3], [f32; 3]) {
+pub(super) fn eye(scene: &Scene, camera: Option<usize>, poses: &[Pose]) -> Eye {
     let body = |index: usize| poses.get(index).copied().unwrap_or(Pose::IDENTITY);
     let (mut low, mut high) = ([f32::INFINITY; 3], [f32::NEG_INFINITY; 3]);
     for shape in scene.shapes.iter().filter(|shape| shape.rgba[3] > 0.0) {

@@ -1,8 +1,12 @@
 use super::*;
 use housecat_core::{
-    ActionSpace, Camera, ImageSpec, IterationTrace, ObservationSpace, Shape, State,
+    ActionSpace, Camera, ImageSpec, IterationTrace, ObservationSpace, PlanTrace, Shape,
 };
-use rerun::external::re_log_encoding::{Decodable as _, StreamHeader};
+use rerun::StoreKind;
+use rerun::external::re_log_encoding::{Decodable as _, DecoderApp, StreamHeader};
+use rerun::log::{Chunk, LogMsg};
+use std::collections::BTreeMap;
+use std::io::BufReader;
 use std::path::Path;
 
 fn scene() -> Scene {
@@ -71,9 +75,17 @@ fn step(step: u64) -> StepRecord {
             success: Some(Success { moderate: step > 2, strict: false }),
             ..Transition::default()
         },
+        goal_errors: vec![GoalError { name: "T, xy".into(), unit: "m".into(), value: 0.5 }],
         plan: Some(PlanTrace {
+            horizon: 1,
+            action_dim: 1,
+            best: vec![0.0],
             iterations: vec![IterationTrace::default()],
             latents: vec![vec![0.0], vec![1.0]],
+            candidates: vec![0.0, 0.5],
+            candidate_costs: vec![1.0, 2.0],
+            spread: vec![0.1],
+            surprise: (step > 0).then_some(0.2),
             ..PlanTrace::default()
         }),
     }
@@ -82,9 +94,61 @@ fn step(step: u64) -> StepRecord {
 fn recorder(path: &Path) -> Result<RerunRecorder, ViewError> {
     let (scene, spaces) = (scene(), spaces());
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
-    Ok(RerunRecorder::new(Sink::File(path.to_path_buf()), &stage)?
-        .with_probe(Box::new(|latent| [latent[0], 0.0, 0.0]))
-        .with_tracked(Box::new(|poses, _| poses[1].position)))
+    let sink = Sink::File(path.to_path_buf());
+    let mut recorder = RerunRecorder::new(sink, &stage, Purpose::Evaluate)?
+        .with_tracked(Box::new(|poses, _| poses[1].position));
+    recorder.set_imagination(
+        Box::new(|latent| [latent[0], 0.0, 0.0]),
+        Box::new(|plan| vec![vec![[0.0; 3], [1.0; 3]]; plan.candidate_costs.len()]),
+    );
+    Ok(recorder)
+}
+
+/// What a file holds: the timelines of each entity, and the text of each layout, in order.
+fn read(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, Vec<String>) {
+    let file = BufReader::new(std::fs::File::open(path).unwrap());
+    let (mut entities, mut layouts) = (BTreeMap::<_, BTreeSet<_>>::new(), Vec::new());
+    let mut layout = String::new();
+    for message in DecoderApp::decode_lazy(file) {
+        match message.unwrap() {
+            LogMsg::ArrowMsg(store, message) if store.kind() == StoreKind::Blueprint => {
+                layout += &format!("{:?}", message.batch);
+            }
+            LogMsg::ArrowMsg(_, message) => {
+                let chunk = Chunk::from_arrow_msg(&message).unwrap();
+                let timelines = chunk.timelines().keys().map(ToString::to_string);
+                entities.entry(chunk.entity_path().to_string()).or_default().extend(timelines);
+            }
+            LogMsg::BlueprintActivationCommand(_) => layouts.push(std::mem::take(&mut layout)),
+            LogMsg::SetStoreInfo(_) => {}
+        }
+    }
+    (entities, layouts)
+}
+
+/// The views of a layout, out of those that there are.
+fn views(layout: &str) -> Vec<&'static str> {
+    let all = [
+        "scene",
+        "top",
+        "goal",
+        "lowest cost by round of the search",
+        "cost",
+        "surprise",
+        "uncertainty",
+        "error by goal term",
+        "goal distance",
+        "reward",
+        "action",
+        "state",
+        "milliseconds a plan",
+        "loss",
+        "on held-out episodes",
+        "terms of the loss",
+        "learning rate",
+        "log",
+    ];
+    all.into_iter().filter(|name| layout.contains(&format!("\"{name}\""))).collect()
 }
 
 fn episode(recorder: &mut RerunRecorder, index: u64) {
@@ -124,6 +188,101 @@ fn a_recording_appears_whole_when_finished() {
     let (header, _) = bytes.split_at(StreamHeader::ENCODED_SIZE_BYTES);
     StreamHeader::from_rrd_bytes(header).unwrap();
     assert!(bytes.len() > 10_000, "{}", bytes.len());
+}
+
+#[test]
+fn everything_is_on_its_timelines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rrd");
+    let mut recorder = recorder(&path).unwrap();
+    episode(&mut recorder, 0);
+    recorder.metrics(7, &[("train/loss".into(), 1.0), ("validation/next_latent".into(), 2.0)]);
+    episode(&mut recorder, 1);
+    recorder.finish().unwrap();
+    let (entities, _) = read(&path);
+    let on = |entity: &str| entities.get(entity).map(|names| names.iter().cloned().collect());
+    let of_episodes = || Some(["episode", "sim_time", "step"].map(str::to_owned).to_vec());
+    for entity in [
+        "/world/agent",
+        "/camera/top",
+        "/goal/image",
+        "/goal/distance",
+        "/goal/error/T\\,\\ xy",
+        "/path/executed",
+        "/path/imagined",
+        "/path/candidates",
+        "/plan/cost/best",
+        "/plan/cost/elites",
+        "/plan/search",
+        "/plan/uncertainty",
+        "/plan/surprise",
+        "/plan/milliseconds",
+        "/action",
+        "/state",
+        "/reward",
+        "/log",
+    ] {
+        assert_eq!(on(entity), of_episodes(), "{entity} of {:?}", entities.keys());
+    }
+    for entity in ["/train/loss", "/validation/next_latent"] {
+        assert_eq!(on(entity), Some(vec!["train_step".to_owned()]), "{entity}");
+    }
+}
+
+#[test]
+fn each_purpose_shows_what_there_is_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rrd");
+    let mut recorder = recorder(&path).unwrap();
+    for purpose in [Purpose::Evaluate, Purpose::Plan, Purpose::Dataset] {
+        recorder.set_purpose(purpose);
+        episode(&mut recorder, 0);
+    }
+    recorder.set_purpose(Purpose::Train);
+    recorder.metrics(0, &[("train/loss".into(), 1.0), ("train/sigreg".into(), 1.0)]);
+    recorder.finish().unwrap();
+    let (_, layouts) = read(&path);
+    // Whenever there is more to show there is a new layout, and only then: the second plan is the first to be
+    // compared with what was expected.
+    assert_eq!(layouts.len(), 5);
+    let evaluate = [
+        "scene",
+        "top",
+        "goal",
+        "cost",
+        "surprise",
+        "uncertainty",
+        "error by goal term",
+        "goal distance",
+        "reward",
+        "action",
+        "state",
+        "milliseconds a plan",
+        "log",
+    ];
+    let missing = |absent: &[&str]| -> Vec<&str> {
+        evaluate.iter().copied().filter(|name| !absent.contains(name)).collect()
+    };
+    assert_eq!(views(&layouts[0]), missing(&["surprise"]));
+    assert_eq!(views(&layouts[1]), evaluate);
+    assert!(views(&layouts[2]).contains(&"lowest cost by round of the search"));
+    assert_eq!(views(&layouts[3]), missing(&["scene"]));
+    assert_eq!(views(&layouts[4]), ["loss", "terms of the loss", "log"]);
+    assert!(layouts[4].contains("train_step") && !layouts[3].contains("train_step"));
+}
+
+#[test]
+fn places_to_show_things_have_names() {
+    let parse = |words: &str| words.parse::<Sink>();
+    assert_eq!(parse("spawn").unwrap(), Sink::Spawn);
+    assert_eq!(parse("serve").unwrap(), Sink::Serve);
+    assert_eq!(parse("connect:10.0.0.7:9876").unwrap(), Sink::Connect("10.0.0.7:9876".into()));
+    let url = "rerun+http://127.0.0.1:9876/proxy";
+    assert_eq!(parse(url).unwrap(), Sink::Connect(url.into()));
+    assert_eq!(parse("look.rrd").unwrap(), Sink::File("look.rrd".into()));
+    for words in ["", "look", "connect:"] {
+        assert!(parse(words).unwrap_err().to_string().contains("connect:HOST:PORT"), "{words}");
+    }
 }
 
 #[test]
@@ -177,7 +336,7 @@ fn a_shape_on_no_body_is_refused() {
     let (mut scene, spaces) = (scene(), spaces());
     scene.shapes[0].body = 9;
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
-    let refused = RerunRecorder::new(Sink::File(folder.path().join("a.rrd")), &stage);
+    let refused = RerunRecorder::new(Sink::File(folder.path().join("a.rrd")), &stage, Purpose::Collect);
     assert!(matches!(refused.err(), Some(ViewError::Scene { body: 9, bodies: 2, .. })));
     assert_eq!(files(folder.path()), [""; 0]);
 }
@@ -186,6 +345,6 @@ fn a_shape_on_no_body_is_refused() {
 fn a_bad_viewer_address_is_refused() {
     let (scene, spaces) = (scene(), spaces());
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
-    let refused = RerunRecorder::new(Sink::Connect("not an address".into()), &stage);
+    let refused = RerunRecorder::new(Sink::Connect("not an address".into()), &stage, Purpose::Collect);
     assert!(matches!(refused.err(), Some(ViewError::Viewer { .. })));
 }

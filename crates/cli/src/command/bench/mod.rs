@@ -1,6 +1,7 @@
 //! `housecat bench`: this machine's throughput.
 
 mod plan;
+mod view;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::command::{
@@ -59,6 +60,7 @@ pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
             }
             BenchWhat::Train => rates.push(training(session, &sim, budget)?),
             BenchWhat::Plan => rates.extend(plan::planning(session, &sim, budget)?),
+            BenchWhat::View => rates.extend(view::watching(session, &sim, budget)?),
             BenchWhat::Deadline => rates.extend(plan::deadline(session, &sim, budget)?),
         }
         if session.interrupt.is_raised() {

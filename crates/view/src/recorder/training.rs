@@ -1,0 +1,30 @@
+//! Training: its metrics as curves over the timeline `train_step`.
+
+use super::{RerunRecorder, path};
+use super::blueprint::Part;
+use crate::ViewError;
+use rerun::archetypes;
+
+impl RerunRecorder {
+    /// Shows the metrics of an optimiser step: values by name, as in `train/loss` and `validation/next_latent`.
+    pub fn metrics(&mut self, step: u64, values: &[(String, f32)]) {
+        self.attempt(|this| this.log_metrics(step, values));
+    }
+
+    fn log_metrics(&mut self, step: u64, values: &[(String, f32)]) -> Result<(), ViewError> {
+        self.stream.at_training(step);
+        for (name, value) in values {
+            let (group, short) = name.split_once('/').unwrap_or(("train", name));
+            self.parts.insert(match (group, short) {
+                ("validation", _) => Part::Validation,
+                (_, "loss") => Part::Loss,
+                (_, "grad_norm" | "learning_rate") => Part::Optimiser,
+                _ => Part::Terms,
+            });
+            let entity = path(&[group, short]);
+            self.name_line(&entity, short.replace('_', " "))?;
+            self.stream.log(entity, &archetypes::Scalars::single(f64::from(*value)))?;
+        }
+        self.arrange()
+    }
+}
