@@ -260,7 +260,8 @@ impl Thinking for LatentThinker<'_> {
         (trace.latents, trace.spread) = objective.imagine(&trace.best);
         trace.surprise = surprise;
         let next = until_next_look(during, &trace, self.steps());
-        let (done, rest) = (next.len() / self.rollout.block_dim(), next.len() % self.rollout.block_dim());
+        let (done, rest) =
+            (next.len() / self.rollout.block_dim(), next.len() % self.rollout.block_dim());
         self.expected = match (done, rest) {
             (1.., 0) if during.is_empty() => trace.latents.get(done).cloned(),
             (1.., 0) => Some(place.latent),

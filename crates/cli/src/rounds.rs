@@ -11,6 +11,7 @@ use crate::command::{
 use crate::config::RunConfig;
 use crate::run_dir::RunDir;
 use crate::session::Session;
+use crate::watch;
 use housecat_data::{DataError, Dataset};
 use housecat_model::load_model;
 use housecat_sim::Sim;
@@ -71,6 +72,7 @@ fn joined(
     match Dataset::open(&here.collected()) {
         Err(error) if absent(&error) => {
             let model = load_model(&learned.checkpoints().join("last"))?;
+            watch::imagine(session, learned, sim, &model);
             let actor = (model, eval::memory(learned)?);
             let collector = Collector { actor: Some(&actor), round: round as u64 };
             let images = collect::wants_images(config);

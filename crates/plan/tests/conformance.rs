@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Bowl, Broken, Cost, least, plan, search, steps, within_bounds};
-use housecat_core::Seed;
+use housecat_core::{PlanTrace, Seed};
 use housecat_plan::{
     ActionSequences, ActionTime, CategoricalCemConfig, Effort, HybridConfig, Objective,
     PlannerConfig, optimise,

@@ -51,21 +51,21 @@ pub(crate) fn start(looked: Looked) -> Result<(String, Option<String>), ViewErro
         format!("http://127.0.0.1:{WEB}/?url=rerun%2Bhttp%3A%2F%2F127.0.0.1%3A{RECORDS}%2Fproxy")
     });
     let failed = |detail: String| Err(ViewError::Viewer { detail });
-    match (listens(RECORDS), page.is_none() || listens(WEB)) {
-        (true, true) => return Ok((records, page)),
-        (true, false) => {
-            return failed(format!(
-                "something listens on port {RECORDS} already but serves no page on port {WEB}; close that viewer, or \
-                 send to it with connect:{records}"
-            ));
-        }
-        (false, _) => {}
+    let taken = listens(RECORDS);
+    if taken && (page.is_none() || listens(WEB)) {
+        return Ok((records, page));
     }
     match installed_viewer() {
         None => return failed("there is no `rerun` in PATH".into()),
         Some(version) if version != VIEWER_VERSION => {
             return failed(format!(
                 "the `rerun` in PATH is {version}, and ours records for {VIEWER_VERSION}"
+            ));
+        }
+        Some(_) if taken => {
+            return failed(format!(
+                "something listens on port {RECORDS} already but serves no page on port {WEB}; close that viewer, or \
+                 send to it with connect:{records}"
             ));
         }
         Some(_) => {}
@@ -108,8 +108,10 @@ fn wait_for(mut viewer: Child) -> Result<(), ViewError> {
         // What it starts may go on without it, unless it failed.
         let ended = viewer.try_wait().ok().flatten().filter(|status| !status.success());
         if ended.is_some() || started.elapsed() > START {
-            let how = ended.map_or_else(|| "does not listen".into(), |status| format!("ended with {status}"));
-            let detail = format!("the viewer that was started {how}; run `rerun` by itself to see why");
+            let how = ended
+                .map_or_else(|| "does not listen".into(), |status| format!("ended with {status}"));
+            let detail =
+                format!("the viewer that was started {how}; run `rerun` by itself to see why");
             return Err(ViewError::Viewer { detail });
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -184,10 +184,8 @@ pub fn collect(
         // A world that explodes is given up with a report, and its number gets another seed.
         for attempt in 0..20 {
             let seed = variation.child("attempt", attempt);
-            let mut episode = Watched {
-                episode: Episode::default(),
-                follower: live.as_ref().map(Live::follow),
-            };
+            let mut episode =
+                Watched { episode: Episode::default(), follower: live.as_ref().map(Live::follow) };
             let outcome = (|| {
                 let (mut actor, mut rng) = beginner.begin(&mut env, seed, variation)?;
                 let header = EpisodeHeader {

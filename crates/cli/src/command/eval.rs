@@ -23,8 +23,6 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
     session.check_flags()?;
     let mut loaded = load(session, &args.run, &args.how)?;
     loaded.sim = loaded.sim.varied(&args.vary.vary)?;
-    let view = model_view(&loaded.model);
-    watch::open(session, &args.watch, &loaded.sim, &view, Purpose::Evaluate)?;
     if let Some(other) = &args.sim {
         let (other, own) = (sims::load(other)?, &loaded.model.spec().sim);
         if other.name() != own {
@@ -44,6 +42,8 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
         ProtocolArg::Strict => &[Protocol::Strict],
         ProtocolArg::Both => &Protocol::ALL,
     };
+    let view = model_view(&loaded.model);
+    watch::open(session, &args.watch, &loaded.sim, &view, Purpose::Evaluate)?;
     let (reports, _) = evaluate_run(session, &loaded, args.real_time, protocols)?;
     let folder = args.out.clone().unwrap_or_else(|| loaded.run.eval());
     save(&reports, &folder)?;

@@ -68,7 +68,8 @@ fn training(session: &Session, path: &Path, sink: Sink) -> anyhow::Result<()> {
     let mut recorder = spectator::recorder(session, sink, &sim, &view, Purpose::Train)?;
     for line in lines {
         let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
-        let number = |(name, value): (&String, &Value)| Some((name.clone(), value.as_f64()? as f32));
+        let number =
+            |(name, value): (&String, &Value)| Some((name.clone(), value.as_f64()? as f32));
         let values = line.iter().filter(|(name, _)| *name != "step").filter_map(number);
         recorder.metrics(step, &values.collect::<Vec<_>>());
     }

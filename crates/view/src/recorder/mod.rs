@@ -247,6 +247,10 @@ impl RerunRecorder {
     }
 
     fn log_end(&mut self, summary: &EpisodeSummary) -> Result<(), ViewError> {
+        // The last steps may not have been shown.
+        let missed = (self.clock.first_step + summary.steps).saturating_sub(self.clock.step);
+        self.clock.step += missed;
+        self.clock.secs += missed as f64 / self.spaces.control_hz.max(1e-3);
         self.set_time();
         self.log_world(&summary.last_observation, &summary.last_poses, &summary.last_state)?;
         let mut words = format!("{} steps", summary.steps);
@@ -356,7 +360,8 @@ impl RerunRecorder {
     /// Names the line of a plot, once.
     fn name_line(&mut self, entity: &EntityPath, name: String) -> Result<(), ViewError> {
         if self.named.insert(entity.clone()) {
-            self.stream.fixed(entity.clone(), &archetypes::SeriesLines::new().with_names([name]))?;
+            self.stream
+                .fixed(entity.clone(), &archetypes::SeriesLines::new().with_names([name]))?;
         }
         Ok(())
     }

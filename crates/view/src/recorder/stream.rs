@@ -3,8 +3,8 @@
 use super::rrd::RrdFile;
 use crate::ViewError;
 use crate::file::Draft;
-use rerun::log::LogMsg;
 use crate::viewer::{self, Looked};
+use rerun::log::LogMsg;
 use rerun::{ApplicationId, AsComponents, EntityPath, RecordingStream, RecordingStreamBuilder};
 use std::path::PathBuf;
 use std::str::FromStr;

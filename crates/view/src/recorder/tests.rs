@@ -336,7 +336,8 @@ fn a_shape_on_no_body_is_refused() {
     let (mut scene, spaces) = (scene(), spaces());
     scene.shapes[0].body = 9;
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
-    let refused = RerunRecorder::new(Sink::File(folder.path().join("a.rrd")), &stage, Purpose::Collect);
+    let refused =
+        RerunRecorder::new(Sink::File(folder.path().join("a.rrd")), &stage, Purpose::Collect);
     assert!(matches!(refused.err(), Some(ViewError::Scene { body: 9, bodies: 2, .. })));
     assert_eq!(files(folder.path()), [""; 0]);
 }
@@ -345,6 +346,7 @@ fn a_shape_on_no_body_is_refused() {
 fn a_bad_viewer_address_is_refused() {
     let (scene, spaces) = (scene(), spaces());
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
-    let refused = RerunRecorder::new(Sink::Connect("not an address".into()), &stage, Purpose::Collect);
+    let refused =
+        RerunRecorder::new(Sink::Connect("not an address".into()), &stage, Purpose::Collect);
     assert!(matches!(refused.err(), Some(ViewError::Viewer { .. })));
 }

@@ -1,7 +1,7 @@
 //! Training: its metrics as curves over the timeline `train_step`.
 
-use super::{RerunRecorder, path};
 use super::blueprint::Part;
+use super::{RerunRecorder, path};
 use crate::ViewError;
 use rerun::archetypes;
 

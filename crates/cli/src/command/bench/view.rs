@@ -26,13 +26,22 @@ pub fn watching(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
     // Best effort: it is a temporary folder.
     let _ = std::fs::remove_dir_all(&folder);
     let (unwatched, watched): (Vec<f64>, Vec<f64>) = measured?.into_iter().unzip();
-    let added = unwatched.iter().zip(&watched).map(|(without, with)| 100.0 * (without / with - 1.0));
+    let added =
+        unwatched.iter().zip(&watched).map(|(without, with)| 100.0 * (without / with - 1.0));
     let added = added.collect();
     let frames = "frames/s, all threads";
     Ok(vec![
-        Rate { name: format!("{} collect, unwatched", sim.name()), unit: frames, rounds: unwatched },
+        Rate {
+            name: format!("{} collect, unwatched", sim.name()),
+            unit: frames,
+            rounds: unwatched,
+        },
         Rate { name: format!("{} collect, watched", sim.name()), unit: frames, rounds: watched },
-        Rate { name: format!("{} watching adds", sim.name()), unit: "% of the time", rounds: added },
+        Rate {
+            name: format!("{} watching adds", sim.name()),
+            unit: "% of the time",
+            rounds: added,
+        },
     ])
 }
 
