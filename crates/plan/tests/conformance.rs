@@ -268,7 +268,8 @@ fn a_categorical_plan_lies_on_its_levels() {
 #[test]
 fn a_trace_shows_candidates_from_the_cheapest_to_the_dearest() {
     for config in PlannerConfig::all() {
-        let trace = plan(&config, &mut Cost(|values| values.iter().map(|v| v * v).sum()), 6, 3);
+        let trace =
+            plan(&config, &mut Cost(|values: &[f32]| values.iter().map(|v| v * v).sum()), 6, 3);
         let (count, costs) = (trace.candidate_costs.len(), &trace.candidate_costs);
         assert!(count >= 1 && count <= PlanTrace::CANDIDATES, "{}: {count}", config.name());
         assert_eq!(trace.candidates.len(), count * 6, "{}", config.name());

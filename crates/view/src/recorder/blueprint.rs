@@ -4,7 +4,7 @@
 
 use rerun::blueprint::{
     BarChartView, Blueprint, BlueprintPanel, ContainerLike, Horizontal, SelectionPanel,
-    Spatial2DView, Spatial3DView, Tabs, TextLogView, TimePanel, TimeSeriesView, Vertical,
+    Spatial2DView, Tabs, TextLogView, TimePanel, TimeSeriesView, Vertical,
     components::{LoopMode, PanelState},
 };
 use std::collections::BTreeSet;
