@@ -103,9 +103,9 @@ fn threads_do_not_change_bits() {
 fn an_encoder_may_look_at_every_third_block_and_the_predictor_learns_all_of_them() {
     let experience = world(20, 40);
     let later = PredictorTraining { multiple: 0.5, batch: 32, window: 6, learning_rate: 3e-3 };
-    let config = TrainConfig { stride: 3, predictor: Some(later), ..train_config(60) };
+    let config = TrainConfig { stride: 3, predictor: Some(later), ..train_config(150) };
     let mut trainer = Trainer::new(spec(true), config, &experience, Seed::new(1), 2).unwrap();
-    for _ in 0..60 {
+    for _ in 0..149 {
         assert!(!trainer.step().unwrap().skipped);
     }
     let far = trainer.validate().unwrap().unwrap();
