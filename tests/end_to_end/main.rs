@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod convert;
+mod demo;
 mod determinism;
 mod full_disk;
 mod help;

@@ -51,6 +51,8 @@ pub struct Common {
 pub enum Command {
     /// The main job: collect, train, evaluate and report on a sim.
     Run(RunArgs),
+    /// Watch a small model that comes with the source plan on push-t, in seconds.
+    Demo(DemoArgs),
     /// Record experience into a LeRobot dataset.
     Collect(CollectArgs),
     /// Train a world model on a dataset.
@@ -218,6 +220,16 @@ pub struct HowArg {
     /// Milliseconds that a plan may take: the best found by then is used [default: the run's configuration].
     #[arg(long, value_name = "MS")]
     pub deadline_ms: Option<f64>,
+}
+
+/// `housecat demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  housecat demo\n  housecat demo --pairs 40 --seed 7\n\n\
+    The model is assets/demo, a run like any other: housecat eval assets/demo --out /tmp/demo judges it in full.")]
+pub struct DemoArgs {
+    /// Problems: --seed says which.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub pairs: usize,
 }
 
 /// `housecat eval`

@@ -34,6 +34,7 @@ fn main() {
     let session = Session::new(&cli.common);
     let outcome = match cli.command {
         Command::Run(args) => command::run::run(&session, &args),
+        Command::Demo(args) => command::demo::run(&session, &args),
         Command::Collect(args) => command::collect::run(&session, &args),
         Command::Train(args) => command::train::run(&session, &args),
         Command::Eval(args) => command::eval::run(&session, &args),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod collect;
 pub mod compare;
 pub mod convert;
+pub mod demo;
 pub mod doctor;
 pub mod eval;
 pub mod inspect;
