@@ -32,8 +32,8 @@ const HIDDEN: usize = 256;
 /// Values of a square of 16, 8, 4 and 2 pixels a side.
 const WIDTHS: [usize; LEVELS] = [64, 48, 32, 24];
 /// Times that each frame is painted in training.
-const PASSES: usize = 3;
-const BATCH: usize = 32;
+const PASSES: usize = 4;
+const BATCH: usize = 8;
 const RATE: f32 = 3e-3;
 const DECAY: f32 = 1e-3;
 
