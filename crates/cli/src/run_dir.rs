@@ -85,6 +85,11 @@ impl RunDir {
         self.0.join("probe.json")
     }
 
+    /// The decoder from latents to pictures, for display.
+    pub fn decoder(&self) -> PathBuf {
+        self.0.join("decoder.safetensors")
+    }
+
     /// The latents of the dataset, from which a planner takes proposals.
     pub fn memory(&self) -> PathBuf {
         self.0.join("memory.safetensors")

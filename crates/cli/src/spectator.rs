@@ -2,17 +2,20 @@
 
 use crate::command::eval::{self, Arena};
 use crate::config::RunConfig;
+use crate::displays::Displays;
+use crate::imagination::Imagined;
 use crate::metrics;
 use crate::quality;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use anyhow::Context as _;
-use housecat_agent::{Arm, EvalReport, Evaluation, Evaluator, PairOutcome};
-use housecat_core::{Env as _, Episode, Image, ImageSpec, Protocol, Recorder};
-use housecat_model::{LinearProbe, WorldModel};
+use housecat_agent::{Arm, Control, EvalReport, Evaluation, Evaluator, Pair, PairOutcome};
+use housecat_core::{Env, Episode, Image, ImageSpec, PlanTrace, Protocol, Recorder};
+use housecat_model::WorldModel;
 use housecat_sim::{Coordinate, Sim, ViewOptions};
 use housecat_view::{
-    ArmRow, Curve, DifficultyRow, PlanTiming, Report, RerunRecorder, ReturnRow, Sink, Stage, Strip,
+    ArmRow, Curve, DifficultyRow, Moment, PlanTiming, Report, RerunRecorder, ReturnRow, Sink,
+    Stage, Strip,
 };
 use std::collections::BTreeMap;
 
@@ -32,14 +35,14 @@ pub fn show_run(
     reports: &[EvalReport],
     evaluation: &Evaluation,
 ) -> anyhow::Result<()> {
-    let eval::Loaded { run, sim, config, model, .. } = loaded;
+    let eval::Loaded { run, sim, config, model, displays, .. } = loaded;
     let chosen = choose(evaluation);
     let view = &spectator_view(sim, model);
     let strips = Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
-        let mut recorder = recorder(Sink::File(run.recording()), sim, view, run)?;
+        let mut recorder = recorder(Sink::File(run.recording()), sim, view, displays)?;
         let mut strips = Vec::new();
         for outcome in &chosen {
-            strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
+            strips.push(replay(loaded, evaluator, evaluation, outcome, &mut recorder)?);
         }
         recorder.finish()?;
         Ok(strips)
@@ -58,7 +61,7 @@ pub fn show_episodes(
     sink: Sink,
     episodes: usize,
 ) -> anyhow::Result<()> {
-    let eval::Loaded { run, sim, config, model, .. } = loaded;
+    let eval::Loaded { sim, config, model, displays, .. } = loaded;
     let view = &spectator_view(sim, model);
     Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
@@ -71,7 +74,7 @@ pub fn show_episodes(
             config.eval.goal_offset,
             config.collect.steps,
         )?;
-        let mut recorder = recorder(sink, sim, view, run)?;
+        let mut recorder = recorder(sink, sim, view, displays)?;
         for (index, pair) in pairs.iter().enumerate() {
             evaluator.run(
                 &mut *env,
@@ -101,16 +104,20 @@ pub fn spectator_view(sim: &Sim, model: &WorldModel) -> ViewOptions {
     view
 }
 
-/// A recorder for a sim, with the run's probe if it has one.
+/// A recorder for a sim, with what a run has to show what its model thinks.
 pub fn recorder(
     sink: Sink,
     sim: &Sim,
     view: &ViewOptions,
-    run: &RunDir,
+    displays: &Displays,
 ) -> anyhow::Result<RerunRecorder> {
     let env = sim.env(view)?;
     let stage = Stage { sim: sim.name(), scene: sim.scene(), spaces: env.spaces() };
     let mut recorder = RerunRecorder::new(sink, &stage)?;
+    let Displays { probe, decoder } = displays.clone();
+    if let Some(decoder) = decoder {
+        recorder = recorder.with_painter(Box::new(move |latents| decoder.paint(latents)));
+    }
     let Some(track) = sim.track() else { return Ok(recorder) };
     recorder = recorder.with_tracked(Box::new(move |_, state| {
         track.map(|coordinate| match coordinate {
@@ -118,7 +125,7 @@ pub fn recorder(
             Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
         })
     }));
-    if let Some(probe) = read_probe(run) {
+    if let Some(probe) = probe {
         recorder = recorder.with_probe(Box::new(move |latent| {
             let guess = probe.predict(latent);
             track.map(|coordinate| match coordinate {
@@ -130,15 +137,16 @@ pub fn recorder(
     Ok(recorder)
 }
 
-/// The run's probe.
-fn read_probe(run: &RunDir) -> Option<LinearProbe> {
-    #[derive(serde::Deserialize)]
-    struct Stored {
-        probe: Option<LinearProbe>,
+/// Puts the world at the start of a problem.
+///
+/// # Errors
+/// If the start is another world's.
+pub fn to_start(env: &mut dyn Env, pair: &Pair) -> anyhow::Result<()> {
+    env.restore(&pair.start)?;
+    if let Some((_, goal)) = &pair.goal {
+        env.set_goal(Some(goal))?;
     }
-    let text = std::fs::read_to_string(run.probe()).ok()?;
-    let stored: Stored = serde_json::from_str(&text).ok()?;
-    stored.probe
+    Ok(())
 }
 
 /// The model arm's first successes and failures (by the moderate criterion).
@@ -172,8 +180,36 @@ impl Recorder for Both<'_> {
     }
 }
 
+/// An episode, and the first plan in it.
+#[derive(Default)]
+struct Film {
+    episode: Episode,
+    /// The step at which it was made, and the plan.
+    plan: Option<(usize, PlanTrace)>,
+}
+
+impl Recorder for Film {
+    fn begin(&mut self, header: &housecat_core::EpisodeHeader) {
+        self.episode.begin(header);
+    }
+
+    fn record(&mut self, step: housecat_core::StepRecord) {
+        if let (None, Some(plan)) =
+            (&self.plan, step.plan.as_ref().filter(|it| !it.best.is_empty()))
+        {
+            self.plan = Some((step.step as usize, plan.clone()));
+        }
+        self.episode.record(step);
+    }
+
+    fn end(&mut self, summary: &housecat_core::EpisodeSummary) {
+        self.episode.end(summary);
+    }
+}
+
 /// Repeats an episode before the recorder, and cuts a film strip from it.
 fn replay(
+    loaded: &eval::Loaded,
     evaluator: &Evaluator<'_>,
     evaluation: &Evaluation,
     outcome: &PairOutcome,
@@ -186,11 +222,40 @@ fn replay(
         .context("an outcome of a seed that was not evaluated")?;
     let pair = &pairs[outcome.pair];
     let mut env = (evaluator.new_env)()?;
-    let mut episode = Episode::default();
+    let mut film = Film::default();
     let budget = evaluation.config.budget_steps;
     let id = (outcome.seed, outcome.pair);
-    evaluator.run(&mut *env, Arm::Model, id, pair, budget, &mut Both(recorder, &mut episode))?;
-    Ok(strip(&episode, pair.goal.as_ref().and_then(|(goal, _)| goal.images.first()), outcome))
+    evaluator.run(&mut *env, Arm::Model, id, pair, budget, &mut Both(recorder, &mut film))?;
+    let goal = pair.goal.as_ref().and_then(|(goal, _)| goal.images.first());
+    let plan = imagined(loaded, &mut *env, pair, &film)?;
+    Ok(Strip { plan, ..strip(&film.episode, goal, outcome) })
+}
+
+/// The first plan of an episode, as imagined and as simulated.
+fn imagined(
+    loaded: &eval::Loaded,
+    env: &mut dyn Env,
+    pair: &Pair,
+    film: &Film,
+) -> anyhow::Result<Vec<Moment>> {
+    let (Some(decoder), Some((step, plan))) = (&loaded.displays.decoder, &film.plan) else {
+        return Ok(Vec::new());
+    };
+    let block = loaded.config.model.action_repeat;
+    let planner = &loaded.config.planner;
+    // A plan that is made while the robot acts is for the time after what is queued.
+    let begins = match planner.control {
+        Control::Wait => *step,
+        Control::Overlap => step + planner.steps(block),
+    };
+    let frames = film.episode.frames.iter().take(begins);
+    let before: Vec<Vec<f32>> = frames.map(|frame| frame.action.clone()).collect();
+    // The last frame has no action, and the episode may have ended before the plan's turn came.
+    if begins >= film.episode.frames.len() {
+        return Ok(Vec::new());
+    }
+    let imagined = Imagined { plan, before: &before, block };
+    imagined.moments(env, pair, &loaded.model, decoder)
 }
 
 fn strip(episode: &Episode, goal: Option<&Image>, outcome: &PairOutcome) -> Strip {
@@ -228,6 +293,7 @@ fn strip(episode: &Episode, goal: Option<&Image>, outcome: &PairOutcome) -> Stri
         ),
         success: outcome.success.moderate,
         frames,
+        plan: Vec::new(),
     }
 }
 

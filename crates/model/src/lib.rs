@@ -3,12 +3,13 @@
 //!
 //! [`WorldModel`] is the network, [`Trainer`] fits it to a [`housecat_core::Experience`], checkpoints
 //! are safetensors beside JSON, and [`LatentRollout`] is the fast path that planners call thousands
-//! of times a second. The crate knows nothing of sims, planners or run directories.
+//! of times a second. A [`Decoder`] paints latents, for display only. The crate knows nothing of sims, planners or run directories.
 
 mod batch;
 mod checkpoint;
 mod config;
 mod convert;
+mod decoder;
 mod encoder;
 mod error;
 mod layers;
@@ -35,6 +36,7 @@ pub use config::{
     OptimizerConfig, PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,
 };
 pub use convert::{LewmSource, convert_lewm};
+pub use decoder::{Decoder, Reconstruction};
 pub use error::ModelError;
 pub use memory::Memory;
 pub use prior::Prior;

@@ -15,8 +15,8 @@ mod report;
 
 pub use error::ViewError;
 pub use png::{film_strip_png, png_bytes};
-pub use recorder::{Probe, RerunRecorder, Sink, Stage, Tracked};
+pub use recorder::{Painter, Probe, RerunRecorder, Sink, Stage, Tracked};
 pub use report::{
-    ArmRow, ComparisonPage, Contender, Curve, DifficultyRow, PlanTiming, ProbeRow, Report,
+    ArmRow, ComparisonPage, Contender, Curve, DifficultyRow, Moment, PlanTiming, ProbeRow, Report,
     ReturnRow, Strip,
 };

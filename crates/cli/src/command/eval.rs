@@ -3,6 +3,7 @@
 use crate::args::{EvalArgs, HowArg, ProtocolArg};
 use crate::config::RunConfig;
 use crate::console::{Progress, table};
+use crate::displays::Displays;
 use crate::experience::{Beginner, Collectors};
 use crate::quality;
 use crate::run_dir::{RunDir, write_whole};
@@ -67,6 +68,8 @@ pub struct Loaded {
     pub model: WorldModel,
     /// What the model's experience was, if the run has kept it.
     pub memory: Option<Memory>,
+    /// What shows what the model thinks.
+    pub displays: Displays,
 }
 
 /// Loads a run or checkpoint.
@@ -100,7 +103,8 @@ pub fn load(session: &Session, path: &Path, how: &HowArg) -> anyhow::Result<Load
     }
     check_fit(&model, &sim)?;
     let memory = memory(&run)?;
-    Ok(Loaded { run, sim, config, model, memory })
+    let displays = Displays::read(&run, &model)?;
+    Ok(Loaded { run, sim, config, model, memory, displays })
 }
 
 /// What a run has kept of its model's experience.
@@ -238,7 +242,7 @@ pub fn evaluate_run(
     progress.finish();
     let seed = config.eval.seeds.first().copied().unwrap_or(0);
     let arena = Arena::of_run(session, loaded, &view);
-    evaluation.quality = quality::measure(session, &arena, seed)?;
+    evaluation.quality = quality::measure(session, &arena, loaded.displays.decoder.as_ref(), seed)?;
     let arms = (&config.planner, &config.oracle);
     let block = config.model.action_repeat;
     let reports = protocols

@@ -4,7 +4,7 @@ use crate::args::PlanArgs;
 use crate::command::eval::{self, Arena};
 use crate::console::table;
 use crate::session::Session;
-use crate::spectator;
+use crate::spectator::{self, to_start};
 use anyhow::{Context as _, bail};
 use housecat_agent::{
     Arm, Control, Evaluator, Pair, Playback, SimObjective, held_out_pairs, spearman,
@@ -24,7 +24,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     let mut loaded = eval::load(session, &args.run, &args.how)?;
     // One decision from a standing start: nothing overlaps yet.
     loaded.config.planner.control = Control::Wait;
-    let eval::Loaded { run, sim, config, model, .. } = &loaded;
+    let eval::Loaded { sim, config, model, displays, .. } = &loaded;
     let view = &spectator::spectator_view(sim, model);
     Arena::of_run(session, &loaded, view).with_evaluator(|evaluator| {
         let mut env = (evaluator.new_env)()?;
@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
         let blocks = match &args.save {
             Some(path) => {
                 let sink = Sink::File(path.clone());
-                let mut recorder = spectator::recorder(sink, sim, view, run)?;
+                let mut recorder = spectator::recorder(sink, sim, view, displays)?;
                 let blocks = play(&mut *env, pair, &plan, model, block, &mut recorder)?;
                 recorder.finish()?;
                 blocks
@@ -119,14 +119,6 @@ fn decide(
         );
     }
     Ok(plan)
-}
-
-fn to_start(env: &mut dyn Env, pair: &Pair) -> anyhow::Result<()> {
-    env.restore(&pair.start)?;
-    if let Some((_, goal)) = &pair.goal {
-        env.set_goal(Some(goal))?;
-    }
-    Ok(())
 }
 
 /// What the elites cost on the simulator.

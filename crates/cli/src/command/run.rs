@@ -7,6 +7,7 @@ use crate::command::{
     train,
 };
 use crate::config::RunConfig;
+use crate::displays::Displays;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
@@ -72,7 +73,8 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     rounds::learn(session, &varied, &config, dataset, &run)?;
     let model = load_model(&run.checkpoints().join("last"))?;
     let memory = eval::memory(&run)?;
-    let loaded = Loaded { run, sim, config, model, memory };
+    let displays = Displays::read(&run, &model)?;
+    let loaded = Loaded { run, sim, config, model, memory, displays };
     let Loaded { run, sim, config, .. } = &loaded;
     let reports = match previous(run, config) {
         Some(reports) if run.report().is_file() && run.recording().is_file() => reports,

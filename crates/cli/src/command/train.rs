@@ -3,6 +3,7 @@
 use crate::args::TrainArgs;
 use crate::config::RunConfig;
 use crate::console::Progress;
+use crate::displays::Displays;
 use crate::metrics::Metrics;
 use crate::provenance::Provenance;
 use crate::run_dir::{RunDir, write_whole};
@@ -12,8 +13,7 @@ use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{DataError, Dataset, Selection};
 use housecat_model::{
-    LinearProbe, Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
-    save_checkpoint,
+    Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint, save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
 use serde_json::json;
@@ -232,12 +232,12 @@ pub fn train(
     }
     progress.finish();
     // Of an earlier step's weights they would be of no use.
-    let stale = trained_on && run.memory().is_file();
-    if stale {
-        std::fs::remove_file(run.memory())?;
+    let derived = [run.memory(), run.probe(), run.decoder()];
+    for path in derived.iter().filter(|path| trained_on && path.is_file()) {
+        std::fs::remove_file(path).with_context(|| path.display().to_string())?;
     }
-    if stale || !run.probe().is_file() {
-        fit_probe(trainer.model(), &experience, run)?;
+    if !Displays::complete(run, trainer.model()) {
+        Displays::fit(session, trainer.model(), &experience, run, seed)?;
     }
     if !run.memory().is_file() {
         Memory::new(trainer.model(), &experience, seed, threads)?.save(&run.memory())?;
@@ -297,20 +297,4 @@ fn validation_values(validation: Option<Validation>) -> Vec<(String, f32)> {
     }
     values.extend(validation.reward.map(|reward| ("validation/reward".to_owned(), reward)));
     values
-}
-
-/// Frames that the probe is fitted on, at most.
-const PROBE_FRAMES: usize = 5000;
-
-/// Fits the linear probe from latents to privileged state, for display only, and stores it.
-fn fit_probe(model: &WorldModel, experience: &Experience, run: &RunDir) -> anyhow::Result<()> {
-    let stride = experience.frames().div_ceil(PROBE_FRAMES).max(1);
-    let frames: Vec<usize> = (0..experience.frames()).step_by(stride).collect();
-    let latents = model.encode_frames(experience, &frames)?;
-    let targets: Vec<f32> =
-        frames.iter().flat_map(|&frame| experience.privileged(frame).to_vec()).collect();
-    let probe =
-        LinearProbe::fit(&latents, model.latent_dim(), &targets, experience.privileged_names.len());
-    let stored = json!({ "names": experience.privileged_names, "probe": probe });
-    write_whole(&run.probe(), format!("{stored:#}").as_bytes())
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{HowArg, VaryArg, ViewArgs};
 use crate::command::eval;
+use crate::displays::Displays;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::{sims, spectator};
@@ -63,7 +64,7 @@ fn as_recorded(vary: &VaryArg) -> anyhow::Result<()> {
 fn sim(session: &Session, sim: &Sim, sink: Sink, episodes: usize) -> anyhow::Result<()> {
     let view = sim.default_view();
     let mut env = sim.env(&view)?;
-    let mut recorder = spectator::recorder(sink, sim, &view, &RunDir::new(""))?;
+    let mut recorder = spectator::recorder(sink, sim, &view, &Displays::default())?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));
     let mut random = RandomPolicy::new(env.spaces().action.dim());
     for index in 0..episodes as u64 {

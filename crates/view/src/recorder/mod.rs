@@ -6,6 +6,7 @@
 //! | `path/executed`, `path/imagined` | where the tracked point went, and where the plan expects it to go |
 //! | `path/success/<protocol>` | where each protocol's criterion was first met |
 //! | `camera/<name>`, `goal/image` | what the policy sees and is asked for |
+//! | `imagination/film` | what the plan expects to see, block by block, the present first |
 //! | `action`, `state`, `reward`, `goal/distance` | plots, one line per component |
 //! | `plan/cost/best`, `plan/cost/elites`, `plan/milliseconds` | what the planner found, and how long it took |
 //! | `log` | what happened, in words |
@@ -21,6 +22,7 @@ mod stream;
 pub use stream::Sink;
 
 use crate::ViewError;
+use crate::png::film_strip;
 use housecat_core::{
     EpisodeHeader, EpisodeSummary, Geometry, Image, Observation, PlanTrace, Pose, Protocol,
     Recorder, Scene, Spaces, State, StepRecord, Success, Transition,
@@ -32,6 +34,9 @@ use stream::Stream;
 
 /// Maps a latent `[D]` of [`PlanTrace::latents`] to a world position in metres, for display only.
 pub type Probe = Box<dyn Fn(&[f32]) -> [f32; 3] + Send>;
+
+/// Paints latents `[n, D]` of [`PlanTrace::latents`] as pictures, for display only.
+pub type Painter = Box<dyn Fn(&[f32]) -> Vec<Image> + Send>;
 
 /// The world position in metres whose path is drawn, from the poses of the scene's bodies and the
 /// privileged state.
@@ -67,6 +72,7 @@ pub struct RerunRecorder {
     spaces: Spaces,
     sim: String,
     probe: Option<Probe>,
+    painter: Option<Painter>,
     tracked: Option<Tracked>,
     layout: Option<Layout>,
     /// What there is to show, and what the last layout sent shows.
@@ -116,6 +122,7 @@ impl RerunRecorder {
             spaces: stage.spaces.clone(),
             sim: stage.sim.to_owned(),
             probe: None,
+            painter: None,
             tracked: None,
             layout: None,
             contents: Contents::default(),
@@ -130,6 +137,12 @@ impl RerunRecorder {
     /// Draws the paths that plans imagine through this probe.
     pub fn with_probe(mut self, probe: Probe) -> Self {
         self.probe = Some(probe);
+        self
+    }
+
+    /// Shows what plans imagine as this painter paints it.
+    pub fn with_painter(mut self, painter: Painter) -> Self {
+        self.painter = Some(painter);
         self
     }
 
@@ -177,7 +190,7 @@ impl RerunRecorder {
         self.met = Success::default();
         self.unmarked.clear();
         self.set_time();
-        for entity in ["path", "goal/image"] {
+        for entity in ["path", "goal/image", "imagination"] {
             self.stream.log(entity, &clear)?;
         }
         if let Some(goal) = &header.goal_image {
@@ -295,7 +308,17 @@ impl RerunRecorder {
             let points: Vec<_> = plan.latents.iter().map(|latent| probe(latent)).collect();
             self.stream.log("path/imagined", &strip(&points, IMAGINED, "imagined"))?;
         }
-        Ok(())
+        self.log_imagination(plan)
+    }
+
+    /// Logs the film of what a plan expects to see, block by block, the present first.
+    fn log_imagination(&self, plan: &PlanTrace) -> Result<(), ViewError> {
+        let Some(painter) = &self.painter else { return Ok(()) };
+        if plan.latents.is_empty() {
+            return Ok(());
+        }
+        let film = film_strip(&painter(&plan.latents.concat()))?;
+        self.stream.log("imagination/film", &picture("imagination", &film)?)
     }
 
     fn log_outcome(&mut self, transition: &Transition) -> Result<(), ViewError> {

@@ -84,6 +84,7 @@ fn recorder(path: &Path) -> Result<RerunRecorder, ViewError> {
     let stage = Stage { sim: "test", scene: &scene, spaces: &spaces };
     Ok(RerunRecorder::new(Sink::File(path.to_path_buf()), &stage)?
         .with_probe(Box::new(|latent| [latent[0], 0.0, 0.0]))
+        .with_painter(Box::new(|latents| vec![Image::new(4, 4); latents.len()]))
         .with_tracked(Box::new(|poses, _| poses[1].position)))
 }
 

@@ -7,13 +7,13 @@ mod chart;
 mod comparison;
 mod html;
 mod scatter;
+mod strips;
 
 pub use comparison::{ComparisonPage, Contender};
+pub use strips::{Moment, Strip};
 
 use crate::ViewError;
-use crate::png::{data_uri, named_png};
 use chart::COLORS;
-use housecat_core::Image;
 use html::{escape, facts, number, table};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -107,17 +107,6 @@ pub struct Curve {
     pub log_scale: bool,
 }
 
-/// An episode in pictures.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Strip {
-    /// Which episode, and what came of it.
-    pub caption: String,
-    /// Whether the criterion was met.
-    pub success: bool,
-    /// Labels (start, goal, step 10, achieved) and pictures, in order.
-    pub frames: Vec<(String, Image)>,
-}
-
 /// Everything a report shows. Empty parts are left out of the page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -166,7 +155,7 @@ impl Report {
         let sections = [
             self.outcome_section(),
             self.why_section(),
-            self.strips_section()?,
+            section("What it looked like", &strips::figures(&self.strips)?),
             self.planner_section(),
             self.again_section(),
         ]
@@ -282,32 +271,6 @@ impl Report {
              the truth; errors are root mean squares, and the spread is that of one who knows nothing.</p></div>\n",
             table(&["quantity", "spread", "linear r", "error", "perceptron r", "error"], &rows)
         )
-    }
-
-    fn strips_section(&self) -> Result<String, ViewError> {
-        let mut body = String::new();
-        for strip in &self.strips {
-            let (class, verdict) =
-                if strip.success { ("strip ok", "success") } else { ("strip", "failure") };
-            let caption = escape(&strip.caption);
-            let _ = write!(
-                body,
-                "<figure class=\"{class}\"><figcaption><span class=\"verdict\">{verdict}</span>\
-                 {caption}</figcaption><ol class=\"frames\">"
-            );
-            for (label, image) in &strip.frames {
-                let uri = data_uri(&named_png(label, image)?);
-                let label = escape(label);
-                let _ = write!(
-                    body,
-                    "<li><img src=\"{uri}\" width=\"{}\" height=\"{}\" alt=\"{caption}: {label}\">\
-                     {label}</li>",
-                    image.width, image.height
-                );
-            }
-            body += "</ol></figure>\n";
-        }
-        Ok(section("What it looked like", &body))
     }
 
     fn planner_section(&self) -> String {
