@@ -235,6 +235,7 @@ fn report() -> Report {
                 (label.to_owned(), picture(place))
             })
             .to_vec(),
+        plan: Vec::new(),
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Report {

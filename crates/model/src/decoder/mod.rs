@@ -65,9 +65,9 @@ pub struct Reconstruction {
 /// many rows.
 fn sizes(latent_dim: usize, cells: usize) -> Vec<[usize; 2]> {
     let mut sizes = vec![[latent_dim, HIDDEN], [HIDDEN, HIDDEN], [HIDDEN, cells * WIDTHS[0]]];
-    for level in 0..LEVELS {
+    for (level, width) in WIDTHS.into_iter().enumerate() {
         let quarter = WIDTHS.get(level + 1).copied().unwrap_or(4);
-        sizes.push([WIDTHS[level], 4 * quarter]);
+        sizes.push([width, 4 * quarter]);
     }
     sizes
 }
