@@ -4,11 +4,13 @@
 //! the others, and it holds no mathematics.
 
 mod args;
+mod clock;
 mod command;
 mod config;
 mod console;
 mod experience;
 mod metrics;
+mod page;
 mod provenance;
 mod quality;
 mod recipe;
@@ -37,6 +39,7 @@ fn main() {
         Command::Collect(args) => command::collect::run(&session, &args),
         Command::Train(args) => command::train::run(&session, &args),
         Command::Eval(args) => command::eval::run(&session, &args),
+        Command::Report(args) => command::report::run(&session, &args),
         Command::Compare(args) => command::compare::run(&session, &args),
         Command::Plan(args) => command::plan::run(&session, &args),
         Command::Bench(args) => command::bench::run(&session, &args),
