@@ -59,6 +59,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Evaluate a run on held-out problems against floors and ceiling.
     Eval(EvalArgs),
+    /// Build the page of a run anew, or one that puts several runs side by side.
+    Report(ReportArgs),
     /// Compare planners and models on the same problems.
     Compare(CompareArgs),
     /// Solve one planning problem and explain the plan.
@@ -269,6 +271,25 @@ pub struct EvalArgs {
     /// What varies; success is then told per factor, too.
     #[command(flatten)]
     pub vary: VaryArg,
+}
+
+/// `housecat report`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat report runs/two-room/default             the run's report.html, after a new `housecat eval`\n  \
+    housecat report runs/push-t/default runs/push-t/lewm --out push-t.html\n\n\
+    One run: the page is made from the results in its `eval` folder; the episodes of its film strips are planned\n\
+    again. Several: success with intervals by protocol, quality of the models, minutes, and what differs in\n\
+    configuration. They must be of one sim, and their problems as hard (`pair_difficulty`): otherwise success cannot\n\
+    be compared, and nothing is written."
+)]
+pub struct ReportArgs {
+    /// Folders of evaluated runs.
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// Writes the page here [default: report.html of the run; of several, comparison.html beside the first].
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
 }
 
 /// `housecat compare`

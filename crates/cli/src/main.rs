@@ -4,6 +4,7 @@
 //! the others, and it holds no mathematics.
 
 mod args;
+mod clock;
 mod command;
 mod config;
 mod console;
@@ -11,6 +12,7 @@ mod displays;
 mod experience;
 mod imagination;
 mod metrics;
+mod page;
 mod provenance;
 mod quality;
 mod recipe;
@@ -40,6 +42,7 @@ fn main() {
         Command::Collect(args) => command::collect::run(&session, &args),
         Command::Train(args) => command::train::run(&session, &args),
         Command::Eval(args) => command::eval::run(&session, &args),
+        Command::Report(args) => command::report::run(&session, &args),
         Command::Compare(args) => command::compare::run(&session, &args),
         Command::Plan(args) => command::plan::run(&session, &args),
         Command::Bench(args) => command::bench::run(&session, &args),

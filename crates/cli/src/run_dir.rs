@@ -95,6 +95,11 @@ impl RunDir {
         self.0.join("memory.safetensors")
     }
 
+    /// How long its stages took.
+    pub fn seconds(&self) -> PathBuf {
+        self.0.join("seconds.json")
+    }
+
     /// Results by protocol.
     pub fn eval(&self) -> PathBuf {
         self.0.join("eval")

@@ -281,6 +281,19 @@ fn report() -> Report {
             strip(0, "seed 0, pair 0: both criteria met after 40 steps", true),
             strip(1, "seed 0, pair 1: stopped at the door, 0.63 m from the goal", false),
         ],
+        variation: ["0.3..0.5", "0.5..0.8"]
+            .map(|levels| FactorRow {
+                protocol: "moderate".into(),
+                factor: "light.intensity".into(),
+                levels: levels.into(),
+                rate: 0.9,
+                low: 0.78,
+                high: 0.96,
+                successes: 45,
+                n: 50,
+            })
+            .into(),
+        seconds: vec![("collect".into(), 40.0), ("train".into(), 130.0)],
         config_toml: "[model]\nlatent = 32\nencoder = { kind = \"keypoints\", channels = 32 }\n\n\
                       [planner]\nkind = \"cem\"\nsamples = 128\n"
             .into(),

@@ -160,6 +160,7 @@ pub fn collect(
             out.display()
         ));
     }
+    session.say(format!("episodes land in {}; the same command resumes", out.display()));
     let progress = Progress::new(session, "collect", total, kept, "episodes");
     let seed = Seed::new(config.seed).child("collect", round);
     let next = AtomicU64::new(0);

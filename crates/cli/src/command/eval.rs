@@ -41,10 +41,18 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
         ProtocolArg::Strict => &[Protocol::Strict],
         ProtocolArg::Both => &Protocol::ALL,
     };
-    let (reports, _) = evaluate_run(session, &loaded, args.real_time, protocols)?;
     let folder = args.out.clone().unwrap_or_else(|| loaded.run.eval());
+    session.say(format!(
+        "results land in {} at the end; an interrupted evaluation starts over with the same command",
+        folder.display()
+    ));
+    let (reports, _) = evaluate_run(session, &loaded, args.real_time, protocols)?;
     save(&reports, &folder)?;
-    let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
+    let mut text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
+    if args.out.is_none() {
+        let run = loaded.run.path().display();
+        text.push_str(&format!("bring its report up to date: housecat report {run}\n"));
+    }
     let json = match reports.as_slice() {
         [one] => document(one)?,
         many => many
@@ -272,6 +280,14 @@ pub fn document(report: &EvalReport) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::from_str(&serde_json::to_string(report)?)?)
 }
 
+/// Part of what a factor varied over, for people.
+pub fn levels(levels: &Levels) -> String {
+    match levels {
+        Levels::Range([low, high]) if low != high => format!("{low:.3}..{high:.3}"),
+        other => other.to_string(),
+    }
+}
+
 /// Success by factor of variation, as a table; empty where nothing varied.
 fn by_factor(reports: &[EvalReport]) -> String {
     let head = ["protocol", "factor", "levels", "success of the model", "95 % interval", "n"];
@@ -279,15 +295,11 @@ fn by_factor(reports: &[EvalReport]) -> String {
     for report in reports {
         for (factor, parts) in &report.success_by_factor {
             for part in parts {
-                let levels = match &part.levels {
-                    Levels::Range([low, high]) if low != high => format!("{low:.3}..{high:.3}"),
-                    other => other.to_string(),
-                };
                 let success = part.success;
                 rows.push(vec![
                     report.protocol.name().to_owned(),
                     factor.clone(),
-                    levels,
+                    levels(&part.levels),
                     format!("{:.3}", success.rate),
                     format!("[{:.3}, {:.3}]", success.low, success.high),
                     format!("{}/{}", success.successes, success.n),

@@ -10,6 +10,7 @@ pub mod eval;
 pub mod inspect;
 pub mod maintain;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod sims;
 pub mod simulate;

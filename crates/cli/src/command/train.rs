@@ -1,10 +1,11 @@
 //! `housecat train`: a world model from a dataset, with checkpoints, metrics and resumption.
 
 use crate::args::TrainArgs;
+use crate::clock::StageClock;
 use crate::config::RunConfig;
-use crate::console::Progress;
+use crate::console::{Progress, sparkline};
 use crate::displays::Displays;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::provenance::Provenance;
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
@@ -41,17 +42,22 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
             args.out.display()
         );
     }
+    session.say(format!(
+        "checkpoints and metrics land in {}; --resume continues from the newest checkpoint",
+        run.path().display()
+    ));
     let trained = train(session, &config, &dataset, &run, args.init.as_deref())?;
     let document = json!({
         "run": args.out, "steps": trained.steps, "seconds": trained.seconds, "loss": trained.loss,
         "skipped": trained.skipped, "parameters": trained.parameters, "validation": trained.validation,
     });
     let text = format!(
-        "trained {} steps ({} parameters) in {:.0} s, loss {:.4}\nevaluate it: housecat eval {}\n",
+        "trained {} steps ({} parameters) in {:.0} s, loss {:.4} {}\nevaluate it: housecat eval {}\n",
         trained.steps,
         trained.parameters,
         trained.seconds,
         trained.loss,
+        trained.curve,
         args.out.display()
     );
     session.result(&document, &text)
@@ -134,6 +140,8 @@ pub struct Trained {
     pub seconds: f64,
     /// Mean loss of the last steps.
     pub loss: f32,
+    /// The loss over all of training, as far as the run's metrics go back; a line of text.
+    pub curve: String,
     /// Steps skipped.
     pub skipped: u64,
     /// Trained values.
@@ -155,6 +163,9 @@ pub fn spec(config: &RunConfig, dataset: &Dataset) -> anyhow::Result<ModelSpec> 
 
 /// Steps between metrics.
 const METRICS_EVERY: u64 = 10;
+
+/// Letters in the curve of the loss.
+const SPARKS: usize = 24;
 
 /// Trains up to the configured steps, from the newest checkpoint if there is one.
 ///
@@ -188,13 +199,15 @@ pub fn train(
     }
     let steps = config.train.total_steps();
     let trained_on = trainer.steps_done() < steps;
+    let _clock = trained_on.then(|| StageClock::since(started, run, "train"));
     // A run that is complete is left as it is.
     let mut metrics = match trained_on {
         true => Some(Metrics::open(run, trainer.steps_done())?),
         false => None,
     };
     let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
-    let (mut smoothed, mut data_wait) = (f32::NAN, f32::NAN);
+    let mut losses = metrics::losses(run);
+    let (mut smoothed, mut data_wait) = (losses.last().copied().unwrap_or(f32::NAN), f32::NAN);
     let smooth = |mean: f32, new: f32| if mean.is_nan() { new } else { 0.95 * mean + 0.05 * new };
     while trainer.steps_done() < steps {
         if session.interrupt.is_raised() {
@@ -219,6 +232,7 @@ pub fn train(
             if step.step % config.train.checkpoint_every == 0 || step.step == steps {
                 values.extend(validation_values(trainer.validate()?));
             }
+            losses.push(step.loss);
             if let Some(metrics) = &mut metrics {
                 metrics.add(step.step, values, &[("train/data_wait", data_wait)])?;
             }
@@ -227,7 +241,8 @@ pub fn train(
             save_checkpoint(&trainer, &checkpoints, seed)?;
         }
         progress.set(step.step, || {
-            format!("loss {smoothed:.4}, {:.1} % of the time waiting for data", 100.0 * data_wait)
+            let (curve, wait) = (sparkline(&losses, SPARKS), 100.0 * data_wait);
+            format!("loss {smoothed:.4}, {wait:.1} % of the time waiting for data  {curve}")
         });
     }
     progress.finish();
@@ -246,6 +261,7 @@ pub fn train(
         steps: trainer.steps_done(),
         seconds: started.elapsed().as_secs_f64(),
         loss: smoothed,
+        curve: sparkline(&metrics::losses(run), SPARKS),
         skipped: trainer.steps_skipped(),
         parameters: trainer.model().parameters(),
         validation: trainer.validate()?,

@@ -6,11 +6,15 @@
 mod chart;
 mod comparison;
 mod html;
+mod runs;
 mod scatter;
 mod strips;
+mod variation;
 
 pub use comparison::{ComparisonPage, Contender};
+pub use runs::{RunColumn, RunsPage};
 pub use strips::{Moment, Strip};
+pub use variation::FactorRow;
 
 use crate::ViewError;
 use chart::COLORS;
@@ -138,6 +142,10 @@ pub struct Report {
     pub curves: Vec<Curve>,
     /// Episodes in pictures, successes and failures.
     pub strips: Vec<Strip>,
+    /// Success by what varied, where something did.
+    pub variation: Vec<FactorRow>,
+    /// Wall-clock seconds by stage.
+    pub seconds: Vec<(String, f64)>,
     /// The resolved configuration.
     pub config_toml: String,
     /// Versions, git, seed, machine.
@@ -157,6 +165,7 @@ impl Report {
             self.why_section(),
             section("What it looked like", &strips::figures(&self.strips)?),
             self.planner_section(),
+            variation::variation_section(&self.variation),
             self.again_section(),
         ]
         .concat();
@@ -300,8 +309,23 @@ impl Report {
         if !self.command.is_empty() {
             let _ = writeln!(body, "<pre><code>{}</code></pre>", escape(&self.command));
         }
+        if !self.seconds.is_empty() {
+            let total = self.seconds.iter().map(|(_, seconds)| seconds).sum();
+            let all = self.seconds.iter().cloned().chain([("in all".to_owned(), total)]);
+            let rows: Vec<_> =
+                all.map(|(stage, seconds)| vec![stage, format!("{:.1}", seconds / 60.0)]).collect();
+            let _ = writeln!(
+                body,
+                "<div class=\"card\"><h3>How long it took</h3>{}</div>",
+                table(&["stage", "minutes"], &rows)
+            );
+        }
         if !self.provenance.is_empty() {
-            let _ = writeln!(body, "<div class=\"card\">{}</div>", facts(&self.provenance));
+            let _ = writeln!(
+                body,
+                "<div class=\"card\"><h3>Provenance</h3>{}</div>",
+                facts(&self.provenance)
+            );
         }
         if !self.config_toml.is_empty() {
             let _ = writeln!(

@@ -60,6 +60,17 @@ fn full() -> Report {
         latents: vec![("effective rank".into(), "7.25 of 32".into())],
         curves: vec![curve("train"), curve("validation")],
         strips: vec![strip(true), strip(false)],
+        variation: vec![FactorRow {
+            protocol: "moderate".into(),
+            factor: "light.intensity".into(),
+            levels: "0.3..0.5".into(),
+            rate: 0.625,
+            low: 0.5,
+            high: 0.75,
+            successes: 25,
+            n: 40,
+        }],
+        seconds: vec![("collect".into(), 90.0), ("train".into(), 30.0)],
         config_toml: "name = \"<script>alert(1)</script>\"".into(),
         provenance: vec![("git".into(), "abc".into())],
         command: "housecat run two-room --set a=\"b\"".into(),
@@ -99,6 +110,11 @@ fn everything_is_on_the_page() {
         assert!(html.contains(part), "{part}");
     }
     for part in ["0.125 m", "0.01 m", "0.995", "0.004 m", "7.25 of 32", "−0.375", "−0.500 – 0.125"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    for part in
+        ["light.intensity", "0.3..0.5", "62.5 %", "50.0 – 75.0 %", "25 / 40", ">1.5<", ">2.0<"]
     {
         assert!(html.contains(part), "{part}");
     }
