@@ -33,6 +33,7 @@
 //!         caption: "seed 0, problem 3".into(),
 //!         success: true,
 //!         frames: vec![("start".into(), Image::new(8, 8)), ("goal".into(), Image::new(8, 8))],
+//!         plan: Vec::new(),
 //!     }],
 //!     ..Report::default()
 //! };
