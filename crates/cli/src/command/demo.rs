@@ -2,16 +2,11 @@
 
 use crate::args::{DemoArgs, HowArg};
 use crate::command::eval::{self, Arena, model_view};
-use crate::console::table;
 use crate::session::Session;
 use crate::sims;
-use anyhow::bail;
-use housecat_agent::{
-    AgentError, Arm, EvalConfig, Evaluator, Interval, Job, PairOutcome, displacements, median,
-    wilson,
-};
-use housecat_core::{GoalError, Protocol};
-use serde_json::json;
+use housecat_agent::{AgentError, Arm, EvalReport, PairOutcome, evaluate};
+use housecat_core::Protocol;
+use serde_json::{Map, Value};
 use std::time::Instant;
 
 /// The model and its two floors. The ceiling, planning on the simulator, takes minutes: see `housecat eval`.
@@ -20,104 +15,54 @@ const ARMS: [Arm; 3] = [Arm::Model, Arm::Random, Arm::Still];
 /// The command.
 pub fn run(session: &Session, args: &DemoArgs) -> anyhow::Result<()> {
     session.check_flags()?;
-    if args.pairs == 0 {
-        bail!("--pairs 0: give at least one problem");
-    }
     let started = Instant::now();
     let folder = sims::shipped("assets/demo", "config.toml")?;
-    let mut loaded = eval::load(session, &folder, &HowArg { planner: None, deadline_ms: None })?;
-    let eval = &mut loaded.config.eval;
-    (eval.pairs, eval.seeds) = (args.pairs, vec![session.common.seed.unwrap_or(0)]);
+    let mut loaded = eval::load(session, &folder, &HowArg::default())?;
+    let problems = &mut loaded.config.eval;
+    (problems.pairs, problems.seeds) = (args.pairs, vec![session.common.seed.unwrap_or(0)]);
+    let eval::Loaded { sim, config, model, .. } = &loaded;
     session.say(format!(
         "A model of {} parameters sees {} through a camera and plans to make it look like a picture.",
-        loaded.model.parameters(),
-        loaded.sim.name()
+        model.parameters(),
+        sim.name()
     ));
-    let view = model_view(&loaded.model);
-    let acted = Arena::of_run(session, &loaded, &view).with_evaluator(|evaluator| {
-        let found = act(session, evaluator, &loaded.config.eval);
-        found.map_err(|error| match error {
-            AgentError::Interrupted => session.interrupted(),
-            other => other.into(),
-        })
+    let view = model_view(model);
+    let evaluation = Arena::of_run(session, &loaded, &view).with_evaluator(|evaluator| {
+        evaluate(evaluator, &config.eval, &ARMS, &|outcome| tell(session, outcome)).map_err(
+            |error| match error {
+                AgentError::Interrupted => session.interrupted(),
+                other => other.into(),
+            },
+        )
     })?;
-    let (outcomes, difficulty) = acted;
-
-    let mut rows = vec![["arm", "moderate", "strict", "n"].map(str::to_owned).to_vec()];
-    let mut success = serde_json::Map::new();
-    for arm in ARMS {
-        let of: Vec<&PairOutcome> = outcomes.iter().filter(|one| one.arm == arm).collect();
-        let rates = Protocol::ALL.map(|protocol| {
-            let hits = of.iter().filter(|one| one.success.of(protocol)).count();
-            (hits as f64 / of.len() as f64, wilson(hits, of.len()))
-        });
-        let cell = |(rate, within): &(f64, Interval)| {
-            format!("{rate:.2} [{:.2}, {:.2}]", within.low, within.high)
-        };
-        let [moderate, strict] = &rates;
-        rows.push(vec![arm.name().into(), cell(moderate), cell(strict), of.len().to_string()]);
-        let [moderate, strict] = rates
-            .map(|(rate, within)| json!({ "rate": rate, "low": within.low, "high": within.high }));
-        success.insert(arm.name().into(), json!({ "moderate": moderate, "strict": strict }));
-    }
-    let plans = outcomes.iter().filter(|one| one.arm == Arm::Model);
-    let plan_ms: Vec<f64> = plans.flat_map(|one| &one.plan_secs).map(|secs| secs * 1e3).collect();
-    let secs = started.elapsed().as_secs_f64();
-    let hard: Vec<String> = difficulty
-        .iter()
-        .map(|term| format!("{} {:.3} {}", term.name, term.value, term.unit))
-        .collect();
+    let searches = (&config.planner, &config.oracle);
+    let block = config.model.action_repeat;
+    let reports = Protocol::ALL
+        .map(|protocol| EvalReport::new(sim.name(), protocol, &evaluation, searches, block));
     let text = format!(
-        "\n{}\nmedian distance to the goal: {}\n{} plans, {:.1} ms in the median; {secs:.0} s in all\n\n\
-        Train your own, against the ceiling too:  housecat run {}\n",
-        table(&rows),
-        hard.join(", "),
-        plan_ms.len(),
-        median(&plan_ms),
-        loaded.sim.name()
+        "\n{}\n{:.0} s in all. Train your own, against the ceiling too:  housecat run {}\n",
+        eval::summary(&reports),
+        started.elapsed().as_secs_f64(),
+        sim.name()
     );
-    let document = json!({
-        "sim": loaded.sim.name(), "pairs": args.pairs, "seed": loaded.config.eval.seeds[0], "success": success,
-        "pair_difficulty": difficulty, "plan_ms": median(&plan_ms), "secs": secs,
-    });
-    session.result(&document, &text)
+    let document = reports
+        .iter()
+        .map(|report| Ok((report.protocol.name().to_owned(), eval::document(report)?)))
+        .collect::<anyhow::Result<Map<String, Value>>>()?;
+    session.result(&document.into(), &text)
 }
 
-/// Solves the problems, tells how each went, and says how far they ask the world to move, in the median.
-fn act(
-    session: &Session,
-    evaluator: &Evaluator<'_>,
-    config: &EvalConfig,
-) -> Result<(Vec<PairOutcome>, Vec<GoalError>), AgentError> {
-    let mut env = (evaluator.new_env)()?;
-    let problems = evaluator.problems(&mut *env, config)?;
-    let apart = displacements(&*env, &problems);
-    let each = |arm: Arm| {
-        problems.iter().flat_map(move |(seed, pairs)| {
-            pairs.iter().enumerate().map(move |(index, pair)| (arm, *seed, index, pair))
-        })
+/// Says how the model fared on a problem.
+fn tell(session: &Session, outcome: &PairOutcome) {
+    if outcome.arm != Arm::Model {
+        return;
+    }
+    let how = match outcome.first_success[0] {
+        Some(step) => format!("reached in {step} steps"),
+        None => format!("not reached in {} steps", outcome.steps),
     };
-    let jobs: Vec<Job<'_>> = ARMS.into_iter().flat_map(each).collect();
-    let outcomes = evaluator.run_all(&jobs, config.budget_steps, &|outcome| {
-        if outcome.arm == Arm::Model {
-            let how = match outcome.first_success[0] {
-                Some(step) => format!("reached in {step} steps"),
-                None => format!("not reached in {} steps", outcome.steps),
-            };
-            let mean =
-                outcome.plan_secs.iter().sum::<f64>() / outcome.plan_secs.len().max(1) as f64;
-            session.say(format!(
-                "  problem {:>2}: {how}, {} plans of {:.0} ms",
-                outcome.pair + 1,
-                outcome.plan_secs.len(),
-                mean * 1e3
-            ));
-        }
-    })?;
-    let terms = apart.first().map_or(0, Vec::len);
-    let typical = |term: usize| {
-        let values: Vec<f64> = apart.iter().map(|one| one[term].value).collect();
-        GoalError { value: median(&values), ..apart[0][term].clone() }
-    };
-    Ok((outcomes, (0..terms).map(typical).collect()))
+    let plans = outcome.plan_secs.len();
+    let mean_ms = 1e3 * outcome.plan_secs.iter().sum::<f64>() / plans.max(1) as f64;
+    session
+        .say(format!("  problem {:>2}: {how}, {plans} plans of {mean_ms:.0} ms", outcome.pair + 1));
 }

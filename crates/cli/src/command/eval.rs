@@ -242,7 +242,7 @@ pub fn evaluate_run(
     let view = model_view(&loaded.model);
     let arena = Arena { real_time, progress: &advance, ..Arena::of_run(session, loaded, &view) };
     let mut evaluation = arena.with_evaluator(|evaluator| {
-        evaluate(evaluator, &config.eval).map_err(|error| match error {
+        evaluate(evaluator, &config.eval, &evaluator.arms(), &|_| ()).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),
             other => other.into(),
         })

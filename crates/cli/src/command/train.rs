@@ -261,7 +261,7 @@ pub fn train(
         steps: trainer.steps_done(),
         seconds: started.elapsed().as_secs_f64(),
         loss: smoothed,
-        curve: sparkline(&metrics::losses(run), SPARKS),
+        curve: sparkline(&losses, SPARKS),
         skipped: trainer.steps_skipped(),
         parameters: trainer.model().parameters(),
         validation: trainer.validate()?,

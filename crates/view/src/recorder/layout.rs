@@ -26,6 +26,8 @@ pub(super) struct Contents {
     pub reward: bool,
     /// Plans.
     pub plan: bool,
+    /// Films of what they expect to see.
+    pub film: bool,
 }
 
 impl Contents {
@@ -36,6 +38,7 @@ impl Contents {
             goal_distance: self.goal_distance || other.goal_distance,
             reward: self.reward || other.reward,
             plan: self.plan || other.plan,
+            film: self.film || other.film,
         }
     }
 }
@@ -129,6 +132,10 @@ impl Layout {
         }
         if !pictures.is_empty() {
             rows.push((1.4, Horizontal::new(pictures).into()));
+        }
+        if contents.film {
+            let film = Spatial2DView::new("imagined").with_origin("imagination/film");
+            rows.push((0.6, film.into()));
         }
         let plot = |name: &str, queries: &[&str]| -> ContainerLike {
             TimeSeriesView::new(name).with_contents(queries.iter().copied()).into()

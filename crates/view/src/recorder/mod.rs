@@ -210,6 +210,7 @@ impl RerunRecorder {
             goal_distance: transition.goal_distance.is_some(),
             reward: transition.reward != 0.0,
             plan: record.plan.is_some(),
+            film: record.plan.is_some() && self.painter.is_some(),
         });
         self.arrange(&record.poses)?;
         self.log_world(&record.observation, &record.poses, &record.state)?;
