@@ -80,7 +80,7 @@ fn sims_with_mistakes_are_refused_by_file_and_field() {
         ("sim.toml", "[time]", "[time", &["sim.toml", "line"]),
         ("sim.toml", "joint = \"x\"", "joint = \"xx\"", &["sim.toml", "joint `xx`", "known: x, y"]),
         ("sim.toml", "camera = \"top\"", "camera = \"tip\"", &["sim.toml", "camera `tip`", "top"]),
-        ("train.toml", "steps = 700", "steps = 700\nstride = 2", &["train.toml", "stride"]),
+        ("train.toml", "steps = 700", "steps = 700\npace = 2", &["train.toml", "pace"]),
         ("train.toml", "[collect]", "[collect", &["train.toml", "TOML"]),
         ("train.toml", "kind = \"sigreg\"", "kind = \"sigregg\"", &["train.toml", "sigregg"]),
         ("scene.xml", "</mujoco>", "</mujoko>", &["scene.xml", "XML"]),

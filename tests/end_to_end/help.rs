@@ -12,6 +12,7 @@ fn every_command_has_help() {
         ("collect", "Examples:"),
         ("train", "Examples:"),
         ("eval", "Examples:"),
+        ("report", "Examples:"),
         ("compare", "Examples:"),
         ("plan", "Examples:"),
         ("bench", "Measure this machine's throughput"),

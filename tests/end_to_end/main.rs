@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod convert;
+mod demo;
 mod determinism;
 mod full_disk;
 mod help;
@@ -10,8 +11,11 @@ mod json;
 mod main_job;
 mod planning;
 mod recipes;
+mod report;
 mod robots;
 mod rounds;
 mod sims;
+mod snapshots;
 mod support;
+mod tutorial;
 mod watching;

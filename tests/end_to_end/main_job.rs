@@ -59,6 +59,38 @@ fn run_leaves_a_whole_run_directory_on_every_sim_and_repeats_nothing() {
         let after = tree(&run);
         assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
         assert!(before == after, "{sim}: a file was rewritten");
+        imagination_is_shown(&place, &sim, &args);
+    }
+}
+
+/// Where the model sees pictures, there is a decoder of them, and the report shows what plans imagined.
+fn imagination_is_shown(place: &Place, sim: &str, args: &[&str]) {
+    let run = format!("runs/{sim}/default");
+    let file = format!("{run}/decoder.safetensors");
+    let config = std::fs::read_to_string(place.path(&run).join("config.toml")).unwrap();
+    let sees = config.contains("input = \"pixels\"");
+    let report = std::fs::read_to_string(place.path(&run).join("report.html")).unwrap();
+    assert_eq!(place.path(&file).is_file(), sees, "{sim}");
+    let quality = place.tiny(args).ok().json()["eval"]["strict"]["quality"].clone();
+    assert_eq!(quality["decoder"].is_object(), sees, "{sim}");
+    for row in ["imagined", "simulated"] {
+        assert_eq!(report.contains(&format!("{row}\">")), sees, "{sim}: {row}");
+    }
+    if !sees {
+        return;
+    }
+    let decoder = &quality["decoder"];
+    assert_eq!(decoder["frames"], quality["frames"]);
+    let [mse, mean] = ["mse", "mean_frame_mse"].map(|key| decoder[key].as_f64().unwrap());
+    assert!(0.0 < mse && 0.0 < mean && mean < 0.2, "{decoder}");
+    if sim == "two-room" {
+        // One that is damaged is named, and made anew with the same bits.
+        let whole = std::fs::read(place.path(&file)).unwrap();
+        place.truncate(&file);
+        place.tiny(args).fails(1, &["decoder.safetensors", "delete it"]);
+        std::fs::remove_file(place.path(&file)).unwrap();
+        place.tiny(args).ok();
+        assert!(whole == std::fs::read(place.path(&file)).unwrap());
     }
 }
 

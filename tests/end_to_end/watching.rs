@@ -13,7 +13,7 @@ fn every_stage_can_be_watched_and_does_the_same() {
         let view = format!("--view={file}");
         let output = place.tiny(&[args, &[&view, "--json"]].concat()).ok();
         output.json();
-        assert!(output.stderr.contains("steps shown"), "{}", output.stderr);
+        assert!(output.stderr.contains("--view: "), "{}", output.stderr);
         assert!(is_recording(&place, file), "{file}");
         output
     };
@@ -23,6 +23,8 @@ fn every_stage_can_be_watched_and_does_the_same() {
     watched(&["train", "data", "--out", "model"], "train.rrd");
     watched(&["eval", "model"], "eval.rrd");
     watched(&["run", "two-room"], "run.rrd");
+    place.run(&["demo", "--pairs=1", "--view=demo.rrd"]).ok();
+    assert!(is_recording(&place, "demo.rrd"));
     // A plan is made first and shown then.
     place.run(&["plan", "model", "--view=plan.rrd"]).ok();
     assert!(is_recording(&place, "plan.rrd"));

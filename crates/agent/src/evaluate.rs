@@ -489,23 +489,28 @@ pub fn displacements(env: &dyn Env, pairs: &[(u64, Vec<Pair>)]) -> Vec<Vec<GoalE
     goals.map(|(pair, (_, goal))| env.displacement(&pair.start_state, goal)).collect()
 }
 
-/// Runs every arm on every problem. The outcomes do not depend on the number of threads.
+/// Runs these arms on every problem, and hands each outcome to `done` as it comes. The outcomes do not depend on the
+/// number of threads.
 ///
 /// # Errors
 /// If pairs cannot be found, the environment or the model fails, or the user interrupts.
-pub fn evaluate(evaluator: &Evaluator<'_>, config: &EvalConfig) -> Result<Evaluation, AgentError> {
+pub fn evaluate(
+    evaluator: &Evaluator<'_>,
+    config: &EvalConfig,
+    arms: &[Arm],
+    done: &(dyn Fn(&PairOutcome) + Sync),
+) -> Result<Evaluation, AgentError> {
     let mut env = (evaluator.new_env)()?;
     let task = env.task();
     let pairs = evaluator.problems(&mut *env, config)?;
     let displacements = displacements(&*env, &pairs);
-    let arms = evaluator.arms();
     let jobs: Vec<Job<'_>> = (pairs.iter())
         .flat_map(|(seed, pairs)| {
             pairs.iter().enumerate().map(move |(index, pair)| (*seed, index, pair))
         })
         .flat_map(|(seed, index, pair)| arms.iter().map(move |&arm| (arm, seed, index, pair)))
         .collect();
-    let outcomes = evaluator.run_all(&jobs, config.budget_steps, &|_| ())?;
+    let outcomes = evaluator.run_all(&jobs, config.budget_steps, done)?;
     Ok(Evaluation { task, config: config.clone(), displacements, outcomes, pairs, quality: None })
 }
 

@@ -3,8 +3,8 @@
 
 use crate::AgentError;
 use crate::evaluate::Evaluator;
-use housecat_core::{Env, Observation, Quantity, Seed};
-use housecat_model::{HeldOut, Quality, WorldModel};
+use housecat_core::{Env, Image, Observation, Quantity, Seed};
+use housecat_model::{Decoder, HeldOut, Quality, Reconstruction, WorldModel};
 
 /// Looks in all, about.
 const LOOKS: usize = 4000;
@@ -17,16 +17,23 @@ struct Rows {
     latents: Vec<f32>,
     blocks: Vec<f32>,
     truth: Vec<f64>,
+    /// See [`Decoder::errors`].
+    painted: [f64; 2],
 }
 
 impl Evaluator<'_> {
     /// Figures of the model's quality, on some 4000 looks at episodes that are recorded here and now as those of the
     /// training were, on a stream of seeds that neither training nor the evaluation's problems draw from. Without a
-    /// model, or without anything to measure, there are none. The result does not depend on the number of threads.
+    /// model, or without anything to measure, there are none. A decoder is judged on the same looks. The result does not
+    /// depend on the number of threads.
     ///
     /// # Errors
     /// If the environment or the model fails, or the user interrupts.
-    pub fn quality(&self, seed: Seed) -> Result<Option<Quality>, AgentError> {
+    pub fn quality(
+        &self,
+        decoder: Option<&Decoder>,
+        seed: Seed,
+    ) -> Result<Option<Quality>, AgentError> {
         let Some(model) = self.model else { return Ok(None) };
         let seed = seed.child("quality", 0);
         let each = self.episode_steps.div_ceil(model.spec().model.action_repeat).max(1);
@@ -36,8 +43,9 @@ impl Evaluator<'_> {
         let mut held_out =
             HeldOut { quantities: quantities(&*env, velocities), ..HeldOut::default() };
         let episodes = self.spread(count, &|env, index| {
-            self.look_at(env, model, velocities, seed.child("episode", index as u64))
+            self.look_at(env, (model, decoder), velocities, seed.child("episode", index as u64))
         })?;
+        let mut painted = [0.0; 2];
         for rows in episodes {
             let first = held_out.episodes.last().map_or(0, |rows| rows.end);
             let count = rows.latents.len() / model.latent_dim();
@@ -45,9 +53,14 @@ impl Evaluator<'_> {
             held_out.latents.extend(rows.latents);
             held_out.blocks.extend(rows.blocks);
             held_out.truth.extend(rows.truth);
+            painted.iter_mut().zip(rows.painted).for_each(|(sum, error)| *sum += error);
         }
         let horizon = self.planner.search.horizon;
-        Ok(Quality::measure(model, &held_out, horizon, seed)?)
+        let mut quality = Quality::measure(model, &held_out, horizon, seed)?;
+        if let (Some(quality), Some(_)) = (&mut quality, decoder) {
+            quality.decoder = Some(Reconstruction::of(painted, quality.frames));
+        }
+        Ok(quality)
     }
 
     /// Records an episode and looks at it wherever a block begins. The first block begins after the first control
@@ -55,7 +68,7 @@ impl Evaluator<'_> {
     fn look_at(
         &self,
         env: &mut dyn Env,
-        model: &WorldModel,
+        (model, decoder): (&WorldModel, Option<&Decoder>),
         velocities: bool,
         seed: Seed,
     ) -> Result<Rows, AgentError> {
@@ -90,7 +103,12 @@ impl Evaluator<'_> {
         // The last look's block may have been cut short, and is not used.
         actions.resize(seen.len() * model.spec().block_dim(), 0.0);
         let latents = model.encode(&seen.iter().collect::<Vec<_>>())?;
-        Ok(Rows { latents, blocks: actions, truth })
+        let pictures: Vec<&Image> = seen.iter().filter_map(|seen| seen.images.first()).collect();
+        let painted = match decoder {
+            Some(decoder) => decoder.errors(&latents, &pictures)?,
+            None => [0.0; 2],
+        };
+        Ok(Rows { latents, blocks: actions, truth, painted })
     }
 }
 
@@ -325,7 +343,7 @@ mod tests {
         let mut env = Line::new(1000);
         let look = |steps, ends| {
             let look = |evaluator: &Evaluator<'_>| {
-                evaluator.look_at(&mut Line::new(ends), &model, true, Seed::new(7)).unwrap()
+                evaluator.look_at(&mut Line::new(ends), (&model, None), true, Seed::new(7)).unwrap()
             };
             with_evaluator(&model, (steps, ends), 1, look)
         };
@@ -359,7 +377,7 @@ mod tests {
         let model = model();
         let measure = |threads| {
             with_evaluator(&model, (40, 1000), threads, |evaluator| {
-                evaluator.quality(Seed::new(1)).unwrap().unwrap()
+                evaluator.quality(None, Seed::new(1)).unwrap().unwrap()
             })
         };
         let quality = measure(1);

@@ -150,6 +150,9 @@ pub struct EvalReport {
     pub fallbacks: usize,
     /// Mean steps until success (or the budget) of the model arm.
     pub env_steps_mean: f64,
+    /// The same of every arm.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_steps_mean_by_arm: BTreeMap<String, f64>,
     /// Medians over the pairs.
     pub pair_difficulty: Vec<Difficulty>,
     /// Mean Spearman correlation of predicted and simulated cost among the final elites of first plans; both fold
@@ -200,6 +203,10 @@ impl EvalReport {
         let slot = Protocol::ALL.iter().position(|&other| other == protocol).unwrap_or(0);
         let model: Vec<&PairOutcome> = evaluation.of(Arm::Model).collect();
         let steps = |outcome: &PairOutcome| outcome.first_success[slot].unwrap_or(outcome.steps);
+        let steps_mean = |arm: Arm| {
+            let count = evaluation.of(arm).count().max(1);
+            evaluation.of(arm).map(|outcome| steps(outcome) as f64).sum::<f64>() / count as f64
+        };
         let millis: Vec<f64> =
             model.iter().flat_map(|outcome| &outcome.plan_secs).map(|secs| secs * 1e3).collect();
         let correlations: Vec<f64> =
@@ -232,8 +239,10 @@ impl EvalReport {
             }),
             cut: model.iter().map(|outcome| outcome.cut).sum::<f64>() / model.len().max(1) as f64,
             fallbacks: model.iter().map(|outcome| outcome.fallbacks).sum(),
-            env_steps_mean: model.iter().map(|outcome| steps(outcome) as f64).sum::<f64>()
-                / model.len().max(1) as f64,
+            env_steps_mean: steps_mean(Arm::Model),
+            env_steps_mean_by_arm: (arms.iter())
+                .map(|&arm| (arm.name().to_owned(), steps_mean(arm)))
+                .collect(),
             pair_difficulty: Difficulty::medians(&evaluation.displacements),
             elite_rank_correlation: (!correlations.is_empty())
                 .then(|| correlations.iter().sum::<f64>() / correlations.len() as f64),

@@ -259,6 +259,7 @@ impl Thinking for LatentThinker<'_> {
         let mut trace = self.searching.plan(&mut objective, &proposals, started, rng);
         (trace.latents, trace.spread) = objective.imagine(&trace.best);
         trace.surprise = surprise;
+        trace.lead = during.len() / a.max(1);
         let next = until_next_look(during, &trace, self.steps());
         let (done, rest) =
             (next.len() / self.rollout.block_dim(), next.len() % self.rollout.block_dim());
@@ -360,6 +361,7 @@ impl Thinking for SimThinker {
         let mut objective = SimObjective::new(&mut *self.world, &start, self.block, self.shape)
             .keeping(limits, &self.zones);
         let mut trace = self.searching.plan(&mut objective, &[], started, rng);
+        trace.lead = during.len() / a.max(1);
         let next = until_next_look(during, &trace, self.steps());
         self.previous = last(&next, a).map(<[f32]>::to_vec);
         trace.plan_secs = started.elapsed().as_secs_f64();
@@ -457,13 +459,14 @@ mod tests {
     #[test]
     fn surprise_is_how_far_off_the_model_was_a_block_later() {
         let [first, second] = plans(None, &[]);
-        assert_eq!(first.surprise, None);
+        assert_eq!((first.surprise, first.lead), (None, 0));
         let surprise = squared_distance(&first.latents[1], &second.latents[0]);
         assert_eq!(second.surprise, Some(surprise));
         // While the world goes on, a plan begins where the decided actions end: there the next look is expected.
         let [first, second] = plans(None, &[0.3, -0.2]);
         let here = model().encode(&[&seen(0.5)]).unwrap();
         assert_eq!(second.surprise, Some(squared_distance(&first.latents[0], &here)));
+        assert_eq!((first.lead, second.lead), (2, 2));
         // Half a block on, the model expects nothing.
         assert_eq!(plans(Some(1), &[])[1].surprise, None);
     }

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod shared;
+
+pub use shared::{Common, HowArg, RecipeArg, SimArg, VIEW_HZ, VaryArg, WatchArg};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use housecat_view::Sink;
 use std::path::PathBuf;
@@ -20,44 +24,21 @@ pub struct Cli {
     pub common: Common,
 }
 
-/// Flags of every command.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Common options")]
-pub struct Common {
-    /// Root of all randomness: the same seed gives the same bits at any number of threads.
-    #[arg(long, global = true, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Worker threads [default: all cores].
-    #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Where tensors live: `cpu` (this build has no `cuda`).
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
-    /// Overrides a value of the sim's train.toml, for example `--set train.steps=500`; repeatable.
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Prints exactly one JSON document on stdout; everything else goes to stderr.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Says less (only errors).
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Says more; twice for debugging.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The main job: collect, train, evaluate and report on a sim.
     Run(RunArgs),
+    /// Watch a small model that comes with the source plan on push-t, in seconds.
+    Demo(DemoArgs),
     /// Record experience into a LeRobot dataset.
     Collect(CollectArgs),
     /// Train a world model on a dataset.
     Train(TrainArgs),
     /// Evaluate a run on held-out problems against floors and ceiling.
     Eval(EvalArgs),
+    /// Build the page of a run anew, or one that puts several runs side by side.
+    Report(ReportArgs),
     /// Compare planners and models on the same problems.
     Compare(CompareArgs),
     /// Solve one planning problem and explain the plan.
@@ -82,49 +63,6 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Check this machine: processor, sims, viewer, disk.
     Doctor,
-}
-
-/// A sim by name or path.
-#[derive(Clone, Debug, Args)]
-pub struct SimArg {
-    /// Name of a sim (see `housecat sims`) or path of a folder with scene.xml and sim.toml.
-    #[arg(value_name = "SIM")]
-    pub sim: String,
-}
-
-/// A method other than the sim's own.
-#[derive(Clone, Debug, Default, Args)]
-pub struct RecipeArg {
-    /// Takes the tables of a recipe in place of those in the sim's train.toml: a published method (`lewm`, `pldm`,
-    /// `dino-wm`: model, training, planner and size of the image) or your own TOML file. --set applies on top.
-    #[arg(long, value_name = "NAME|FILE")]
-    pub recipe: Option<String>,
-}
-
-/// What varies from episode to episode.
-#[derive(Clone, Debug, Default, Args)]
-pub struct VaryArg {
-    /// Varies a factor, drawn anew for each episode from its seed: `light.intensity=0.5..1`, one value
-    /// `light=0.7`, alternatives `shape=T|L`, a factor over all of its range `size`, or `all`; repeatable.
-    /// `housecat sims SIM` lists the factors, their defaults and ranges.
-    #[arg(long, value_name = "FACTOR[=LEVELS]")]
-    pub vary: Vec<String>,
-}
-
-/// Control steps a second that are shown, unless told otherwise.
-pub const VIEW_HZ: f64 = 30.0;
-
-/// Watching the work while it is done.
-#[derive(Clone, Debug, Args)]
-pub struct WatchArg {
-    /// Watches in rerun: `--view` opens its viewer, `--view=serve` serves it to a browser, `--view=connect:HOST:PORT`
-    /// sends to one that listens, `--view=FILE.rrd` records. One episode is shown at a time. The work never waits: what
-    /// the viewer cannot keep up with is left out, and how much that was is said.
-    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "spawn")]
-    pub view: Option<Sink>,
-    /// Control steps shown a second by the clock on the wall, at most.
-    #[arg(long, value_name = "N", default_value_t = VIEW_HZ, requires = "view")]
-    pub view_hz: f64,
 }
 
 /// `housecat run`
@@ -235,16 +173,19 @@ pub enum ProtocolArg {
     Both,
 }
 
-/// How to plan, where the run's configuration is not meant.
-#[derive(Clone, Debug, Default, Args)]
-pub struct HowArg {
-    /// Solver, with its default hyper-parameters: cem, icem, mppi, predictive_sampling, categorical_cem, adam,
-    /// projected_gradient, hybrid or lagrangian [default: the run's configuration].
-    #[arg(long, value_name = "NAME")]
-    pub planner: Option<String>,
-    /// Milliseconds that a plan may take: the best found by then is used [default: the run's configuration].
-    #[arg(long, value_name = "MS")]
-    pub deadline_ms: Option<f64>,
+/// `housecat demo`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat demo\n  housecat demo --view\n  housecat demo --pairs 40 --seed 7\n\n\
+    The model is assets/demo, a run like any other: housecat eval assets/demo --out /tmp/demo judges it in full."
+)]
+pub struct DemoArgs {
+    /// Problems: --seed says which.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub pairs: usize,
+    /// Watching it.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// `housecat eval`
@@ -288,6 +229,25 @@ pub struct EvalArgs {
     /// Watching it.
     #[command(flatten)]
     pub watch: WatchArg,
+}
+
+/// `housecat report`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  housecat report runs/two-room/default             the run's report.html, after a new `housecat eval`\n  \
+    housecat report runs/push-t/default runs/push-t/lewm --out push-t.html\n\n\
+    One run: the page is made from the results in its `eval` folder; the episodes of its film strips are planned\n\
+    again. Several: success with intervals by protocol, quality of the models, minutes, and what differs in\n\
+    configuration. They must be of one sim, and their problems as hard (`pair_difficulty`): otherwise success cannot\n\
+    be compared, and nothing is written."
+)]
+pub struct ReportArgs {
+    /// Folders of evaluated runs.
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// Writes the page here [default: report.html of the run; of several, comparison.html beside the first].
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
 }
 
 /// `housecat compare`

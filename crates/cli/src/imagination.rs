@@ -1,52 +1,76 @@
-//! What a model imagines, as paths in the world: for display only, through the linear probe of its run.
+//! What a plan imagined, as pictures beside those of the simulator.
 
-use crate::run_dir::RunDir;
-use housecat_core::PlanTrace;
-use housecat_model::{LinearProbe, WorldModel};
-use housecat_sim::{Coordinate, Sim};
-use housecat_view::{Fan, Probe};
+use crate::spectator::to_start;
+use housecat_agent::Pair;
+use housecat_core::{Env, Image, PlanTrace};
+use housecat_model::{Decoder, WorldModel};
+use housecat_view::Moment;
 
-/// How the plans of a run's model are seen in space; `None` if its sim tracks no point, or the run has no probe.
-pub fn of_run(run: &RunDir, sim: &Sim, model: &WorldModel) -> Option<(Probe, Fan)> {
-    let track = sim.track()?;
-    let probe = read_probe(run)?;
-    let again = probe.clone();
-    let mut rollout = model.latent_rollout().ok()?;
-    let fan = move |plan: &PlanTrace| {
-        let Some(start) = plan.latents.first() else { return Vec::new() };
-        let (dim, count) = (start.len(), plan.candidate_costs.len());
-        let blocks = plan.horizon * plan.action_dim / rollout.block_dim();
-        let (latents, executed) = &plan.before;
-        let before = (!executed.is_empty()).then_some((&**latents, &**executed));
-        let ahead = rollout.roll(start, before, &plan.candidates, count, blocks);
-        let path = |candidate: usize| {
-            let later = (0..blocks).map(|block| &ahead[(block * count + candidate) * dim..][..dim]);
-            std::iter::once(&**start)
-                .chain(later)
-                .map(|latent| position(&again, track, latent))
-                .collect()
-        };
-        (0..count).map(path).collect()
-    };
-    Some((Box::new(move |latent| position(&probe, track, latent)), Box::new(fan)))
+/// Moments shown of a plan, at most.
+const SHOWN: usize = 8;
+
+/// A plan of an episode, and what was done before its first action.
+pub struct Imagined<'a> {
+    /// The plan.
+    pub plan: &'a PlanTrace,
+    /// The actions before it, each `[A]`.
+    pub before: &'a [Vec<f32>],
+    /// Control steps in an action block.
+    pub block: usize,
 }
 
-/// Where a latent says that the tracked point is, in metres.
-fn position(probe: &LinearProbe, track: [Coordinate; 3], latent: &[f32]) -> [f32; 3] {
-    let guess = probe.predict(latent);
-    track.map(|coordinate| match coordinate {
-        Coordinate::Fixed(metres) => metres,
-        Coordinate::State(index) => guess.get(index).copied().unwrap_or(0.0),
-    })
-}
-
-/// The run's probe.
-fn read_probe(run: &RunDir) -> Option<LinearProbe> {
-    #[derive(serde::Deserialize)]
-    struct Stored {
-        probe: Option<LinearProbe>,
+impl Imagined<'_> {
+    /// Follows the plan on the simulator, without looking, and paints the latents that it expected; the goal comes
+    /// last. Empty where the plan is no plan in a model, or nothing is seen.
+    ///
+    /// # Errors
+    /// If the world explodes or the model fails.
+    pub fn moments(
+        &self,
+        env: &mut dyn Env,
+        pair: &Pair,
+        model: &WorldModel,
+        decoder: &Decoder,
+    ) -> anyhow::Result<Vec<Moment>> {
+        let Self { plan, before, block } = *self;
+        to_start(env, pair)?;
+        for action in before {
+            env.advance(action)?;
+        }
+        let last = plan.latents.len().saturating_sub(1);
+        let every = last.div_ceil(SHOWN - 1).max(1);
+        let mut actions = plan.best.chunks_exact(plan.action_dim.max(1));
+        let mut moments = Vec::new();
+        for (index, latent) in plan.latents.iter().enumerate() {
+            if index > 0 {
+                for action in actions.by_ref().take(block) {
+                    env.advance(action)?;
+                }
+            }
+            if index % every != 0 && index != last {
+                continue;
+            }
+            let label = match before.len() + index * block {
+                0 => "start".to_owned(),
+                step => format!("step {step}"),
+            };
+            let seen = env.observe();
+            moments.extend(moment(label, latent, seen.images.first(), decoder));
+        }
+        if let (false, Some((goal, _))) = (moments.is_empty(), &pair.goal) {
+            let latent = model.encode(&[goal])?;
+            moments.extend(moment("goal".into(), &latent, goal.images.first(), decoder));
+        }
+        Ok(moments)
     }
-    let text = std::fs::read_to_string(run.probe()).ok()?;
-    let stored: Stored = serde_json::from_str(&text).ok()?;
-    stored.probe
+}
+
+fn moment(
+    label: String,
+    latent: &[f32],
+    simulated: Option<&Image>,
+    decoder: &Decoder,
+) -> Option<Moment> {
+    let imagined = decoder.paint(latent).pop()?;
+    Some(Moment { label, imagined, simulated: simulated?.clone() })
 }

@@ -4,12 +4,15 @@
 //! the others, and it holds no mathematics.
 
 mod args;
+mod clock;
 mod command;
 mod config;
 mod console;
+mod displays;
 mod experience;
 mod imagination;
 mod metrics;
+mod page;
 mod provenance;
 mod quality;
 mod recipe;
@@ -36,9 +39,11 @@ fn main() {
     let session = Session::new(&cli.common);
     let outcome = match cli.command {
         Command::Run(args) => command::run::run(&session, &args),
+        Command::Demo(args) => command::demo::run(&session, &args),
         Command::Collect(args) => command::collect::run(&session, &args),
         Command::Train(args) => command::train::run(&session, &args),
         Command::Eval(args) => command::eval::run(&session, &args),
+        Command::Report(args) => command::report::run(&session, &args),
         Command::Compare(args) => command::compare::run(&session, &args),
         Command::Plan(args) => command::plan::run(&session, &args),
         Command::Bench(args) => command::bench::run(&session, &args),

@@ -60,3 +60,10 @@ pub fn read(run: &RunDir) -> Vec<Map<String, Value>> {
     let text = std::fs::read_to_string(run.metrics()).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
+
+/// The loss at each line of a run's metrics; not a number where it was not one.
+pub fn losses(run: &RunDir) -> Vec<f32> {
+    let loss =
+        |line: &Map<String, Value>| Some(line.get("train/loss")?.as_f64().unwrap_or(f64::NAN));
+    read(run).iter().filter_map(loss).map(|loss| loss as f32).collect()
+}

@@ -5,18 +5,23 @@ use crate::console::Progress;
 use crate::session::Session;
 use housecat_agent::{AgentError, EvalReport};
 use housecat_core::Seed;
-use housecat_model::{Probe, Quality, Reading};
+use housecat_model::{Decoder, Probe, Quality, Reading, Reconstruction};
 use housecat_view::{Curve, ProbeRow};
 use std::time::{Duration, Instant};
 
 /// A measurement that takes longer says how it goes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Measures the quality of an arena's model; `seed` is the evaluation's.
+/// Measures the quality of an arena's model, and of the decoder of its latents; `seed` is the evaluation's.
 ///
 /// # Errors
 /// If recording or measuring fails, or the user interrupts.
-pub fn measure(session: &Session, arena: &Arena<'_>, seed: u64) -> anyhow::Result<Option<Quality>> {
+pub fn measure(
+    session: &Session,
+    arena: &Arena<'_>,
+    decoder: Option<&Decoder>,
+    seed: u64,
+) -> anyhow::Result<Option<Quality>> {
     let started = Instant::now();
     let progress = std::sync::OnceLock::new();
     let advance = |done: usize, total: usize| {
@@ -27,7 +32,7 @@ pub fn measure(session: &Session, arena: &Arena<'_>, seed: u64) -> anyhow::Resul
     };
     let arena = Arena { progress: &advance, ..*arena };
     let quality = arena.with_evaluator(|evaluator| {
-        evaluator.quality(Seed::new(seed)).map_err(|error| match error {
+        evaluator.quality(decoder, Seed::new(seed)).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),
             other => other.into(),
         })
@@ -41,7 +46,7 @@ pub fn measure(session: &Session, arena: &Arena<'_>, seed: u64) -> anyhow::Resul
     Ok(quality)
 }
 
-/// Two lines for people.
+/// A few lines for people.
 pub fn summary(quality: &Quality) -> String {
     let last = |errors: &[f64]| errors.last().copied().unwrap_or(f64::NAN);
     let mut text = format!(
@@ -65,7 +70,16 @@ pub fn summary(quality: &Quality) -> String {
     if !parts.is_empty() {
         text.push_str(&format!("probes (r, linear and perceptron): {}\n", parts.join("; ")));
     }
+    if let Some(decoder) = &quality.decoder {
+        text.push_str(&format!("decoded pictures: {}\n", decoded(decoder)));
+    }
     text
+}
+
+/// How well pictures are decoded.
+fn decoded(Reconstruction { mse, mean_frame_mse, .. }: &Reconstruction) -> String {
+    let share = mse / mean_frame_mse;
+    format!("{share:.3} of the mean picture's squared error ({mse:.1e} by {mean_frame_mse:.1e})")
 }
 
 /// The middle and the worst of some probes.
@@ -115,7 +129,7 @@ pub fn probes(quality: &Quality) -> Vec<ProbeRow> {
 /// How the latents lie.
 pub fn latents(quality: &Quality) -> Vec<(String, String)> {
     let Quality { episodes, frames, latent_dim, std, .. } = quality;
-    [
+    let mut rows: Vec<(&str, String)> = vec![
         ("straightness", format!("{:.3}", quality.straightness)),
         ("effective rank", format!("{:.1} of {latent_dim}", quality.effective_rank)),
         (
@@ -123,9 +137,11 @@ pub fn latents(quality: &Quality) -> Vec<(String, String)> {
             format!("{:.3} to {:.3}, median {:.3}", std.min, std.max, std.median),
         ),
         ("measured on", format!("{frames} frames of {episodes} held-out episodes")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    ];
+    if let Some(decoder) = &quality.decoder {
+        rows.push(("decoded pictures", decoded(decoder)));
+    }
+    rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The median rank correlation among elites and the ends of its interval.

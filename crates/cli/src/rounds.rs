@@ -3,18 +3,21 @@
 //! A round before the last is a run of its own in `rounds/<n>/` (dataset, checkpoints, memory), so that each resumes as a
 //! run does; the last one trains in the run's own folder.
 
+use crate::clock::StageClock;
 use crate::command::{
     collect::{self, Collector},
     eval, maintain,
     train::{self, Trained},
 };
 use crate::config::RunConfig;
+use crate::displays::Displays;
 use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::watch;
 use housecat_data::{DataError, Dataset};
 use housecat_model::load_model;
 use housecat_sim::Sim;
+use std::time::Instant;
 
 /// Trains on the dataset of the run, and then as many rounds as it asks for. What was complete is left as it is.
 ///
@@ -30,7 +33,8 @@ pub fn learn(
     let rounds = config.rounds.count;
     let folder = |round: usize| if round == rounds { run.clone() } else { run.round(round) };
     let say = |what: &str, trained: &Trained| {
-        session.say(format!("{what}{} steps in {:.0} s", trained.steps, trained.seconds));
+        let Trained { steps, seconds, curve, .. } = trained;
+        session.say(format!("{what}{steps} steps in {seconds:.0} s, loss {curve}"));
     };
     let mut learned = folder(0);
     if rounds > 0 {
@@ -71,8 +75,9 @@ fn joined(
     }
     match Dataset::open(&here.collected()) {
         Err(error) if absent(&error) => {
+            let _clock = StageClock::since(Instant::now(), here, "collect");
             let model = load_model(&learned.checkpoints().join("last"))?;
-            watch::imagine(session, learned, sim, &model);
+            watch::imagine(session, sim, &model, &Displays::read(learned, &model)?)?;
             let actor = (model, eval::memory(learned)?);
             let collector = Collector { actor: Some(&actor), round: round as u64 };
             let images = collect::wants_images(config);

@@ -85,9 +85,19 @@ impl RunDir {
         self.0.join("probe.json")
     }
 
+    /// The decoder from latents to pictures, for display.
+    pub fn decoder(&self) -> PathBuf {
+        self.0.join("decoder.safetensors")
+    }
+
     /// The latents of the dataset, from which a planner takes proposals.
     pub fn memory(&self) -> PathBuf {
         self.0.join("memory.safetensors")
+    }
+
+    /// How long its stages took.
+    pub fn seconds(&self) -> PathBuf {
+        self.0.join("seconds.json")
     }
 
     /// Results by protocol.

@@ -1,6 +1,7 @@
 //! What every command shares: flags, interruption, output, and how the process ends.
 
 use crate::args::Common;
+use crate::console::Stream;
 use anyhow::{Context as _, bail};
 use housecat_agent::AgentError;
 use housecat_core::Interrupt;
@@ -51,6 +52,7 @@ impl Session {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(Stream::Err.is_coloured())
             .without_time()
             .init();
         let interrupt = Interrupt::new();
@@ -74,12 +76,18 @@ impl Session {
             return;
         };
         let (shown, outcome) = live.finish();
-        let mut text = format!("--view: {} steps shown", shown.shown);
-        if shown.thinned > 0 {
-            text += &format!(", {} left out to keep to --view-hz", shown.thinned);
-        }
-        if shown.dropped > 0 {
-            text += &format!(", {} dropped because the viewer was slower than that", shown.dropped);
+        let mut text = format!(
+            "--view: {} of {} episodes shown, {} steps; {} lines of metrics",
+            shown.episodes,
+            shown.episodes + shown.passed_over,
+            shown.steps,
+            shown.metrics
+        );
+        if shown.missing > 0 {
+            text += &format!(
+                "; {} steps or lines are missing, because the viewer was slower than the work",
+                shown.missing
+            );
         }
         self.say(text);
         if let Err(error) = outcome {
@@ -131,9 +139,10 @@ impl Session {
 
     /// The command as typed, for messages that say how to resume.
     pub fn command_line() -> String {
-        let quote = |word: String| match word.contains([' ', '"', '\'', '$']) {
-            true => format!("'{}'", word.replace('\'', "'\\''")),
-            false => word,
+        let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
+        let quote = |word: String| match word.chars().all(plain) && !word.is_empty() {
+            true => word,
+            false => format!("'{}'", word.replace('\'', "'\\''")),
         };
         let words: Vec<String> = std::env::args().skip(1).map(quote).collect();
         format!("housecat {}", words.join(" "))
@@ -165,7 +174,7 @@ impl Session {
                 text = format!("{text}: {cause}");
             }
         }
-        eprintln!("error: {text}");
+        eprintln!("{} {text}", Stream::Err.styled("1;31", "error:"));
         1
     }
 }

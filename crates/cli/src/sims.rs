@@ -17,22 +17,38 @@ pub fn root() -> anyhow::Result<PathBuf> {
         }
         return Ok(root);
     }
-    let above =
-        |start: PathBuf| start.ancestors().map(|folder| folder.join("sims")).collect::<Vec<_>>();
-    let mut places = std::env::current_dir().map(above).unwrap_or_default();
-    places.extend(std::env::current_exe().map(above).unwrap_or_default());
-    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sims"));
     let is_root = |place: &PathBuf| {
         std::fs::read_dir(place).is_ok_and(|entries| {
             entries.flatten().any(|entry| entry.path().join("sim.toml").is_file())
         })
     };
-    match places.into_iter().find(is_root) {
+    match places("sims").into_iter().find(is_root) {
         Some(place) => Ok(place),
         None => {
             bail!("no folder `sims` in or above the working folder; set HOUSECAT_SIMS to its path")
         }
     }
+}
+
+/// A folder that comes with the source, known by a file in it; it is sought where the sims are.
+///
+/// # Errors
+/// If it is nowhere.
+pub fn shipped(folder: &str, file: &str) -> anyhow::Result<PathBuf> {
+    let found = places(folder).into_iter().find(|place| place.join(file).is_file());
+    found.with_context(|| {
+        format!("no {folder}/{file} in or above the working folder; run this in the source tree")
+    })
+}
+
+/// Where a folder that comes with the source may be.
+fn places(folder: &str) -> Vec<PathBuf> {
+    let above =
+        |start: PathBuf| start.ancestors().map(|place| place.join(folder)).collect::<Vec<_>>();
+    let mut places = std::env::current_dir().map(above).unwrap_or_default();
+    places.extend(std::env::current_exe().map(above).unwrap_or_default());
+    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder));
+    places
 }
 
 /// Loads a sim by name or path, and tells of what its files hold that is not honoured.

@@ -1,22 +1,16 @@
-//! Showing a run: its recording, its film strips and its report.
+//! Showing a run: its recording, its film strips and, with them, its report.
 
 use crate::command::eval::{self, Arena};
-use crate::config::RunConfig;
-use crate::imagination;
-use crate::metrics;
-use crate::quality;
-use crate::run_dir::RunDir;
+use crate::displays::position;
+use crate::imagination::Imagined;
+use crate::page;
 use crate::session::Session;
 use anyhow::Context as _;
-use housecat_agent::{Arm, EvalReport, Evaluation, Evaluator, PairOutcome};
-use housecat_core::{Env as _, Episode, Image, ImageSpec, Protocol, Recorder};
+use housecat_agent::{Arm, EpisodeRow, EvalReport, Evaluator, Pair, PairOutcome};
+use housecat_core::{Env, Episode, Image, ImageSpec, NoRecorder, PlanTrace, Recorder};
 use housecat_model::WorldModel;
-use housecat_sim::{Coordinate, Sim, ViewOptions};
-use housecat_view::{
-    ArmRow, Curve, DifficultyRow, PlanTiming, Purpose, Report, RerunRecorder, ReturnRow, Sink,
-    Stage, Strip,
-};
-use std::collections::BTreeMap;
+use housecat_sim::{Sim, ViewOptions};
+use housecat_view::{Moment, Purpose, RerunRecorder, Sink, Stage, Strip};
 
 /// Episodes shown of each kind (successes, failures).
 const SHOWN: usize = 3;
@@ -24,7 +18,7 @@ const SHOWN: usize = 3;
 /// Side of the pictures in film strips of a model that sees none itself.
 const STRIP_SIZE: usize = 128;
 
-/// Records and reports a fresh evaluation.
+/// Records and reports a fresh evaluation; `pairs` are its problems, by seed.
 ///
 /// # Errors
 /// If a file cannot be written or an episode cannot be repeated.
@@ -32,23 +26,35 @@ pub fn show_run(
     session: &Session,
     loaded: &eval::Loaded,
     reports: &[EvalReport],
-    evaluation: &Evaluation,
+    pairs: &[(u64, Vec<Pair>)],
 ) -> anyhow::Result<()> {
     let eval::Loaded { run, sim, config, model, .. } = loaded;
-    let chosen = choose(evaluation);
     let view = &spectator_view(sim, model);
     let strips = Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
-        let sink = Sink::File(run.recording());
-        let mut recorder = run_recorder(session, loaded, sink, view, Purpose::Evaluate)?;
-        let mut strips = Vec::new();
-        for outcome in &chosen {
-            strips.push(replay(evaluator, evaluation, outcome, &mut recorder)?);
-        }
+        let mut recorder =
+            run_recorder(session, loaded, Sink::File(run.recording()), view, Purpose::Evaluate)?;
+        let strips = strips(loaded, evaluator, reports, pairs, &mut recorder)?;
         recorder.finish()?;
         Ok(strips)
     })?;
-    report(config, run, reports, evaluation, strips)?.save(&run.report())?;
+    page::report(config, run, reports, strips)?.save(&run.report())?;
     Ok(())
+}
+
+/// The film strips of an evaluation whose problems are found again and whose episodes are planned again.
+///
+/// # Errors
+/// If the problems cannot be found or an episode cannot be repeated.
+pub fn strips_again(
+    session: &Session,
+    loaded: &eval::Loaded,
+    reports: &[EvalReport],
+) -> anyhow::Result<Vec<Strip>> {
+    let view = &spectator_view(&loaded.sim, &loaded.model);
+    Arena::of_run(session, loaded, view).with_evaluator(|evaluator| {
+        let pairs = evaluator.problems(&mut *(evaluator.new_env)()?, &loaded.config.eval)?;
+        strips(loaded, evaluator, reports, &pairs, &mut NoRecorder)
+    })
 }
 
 /// Shows episodes of a run's model, planned anew, in a recording or a viewer.
@@ -121,15 +127,10 @@ pub fn recorder(
     if let Some(page) = recorder.page() {
         session.say(format!("look at {page}"));
     }
-    Ok(match sim.track() {
-        Some(track) => recorder.with_tracked(Box::new(move |_, state| {
-            track.map(|coordinate| match coordinate {
-                Coordinate::Fixed(metres) => metres,
-                Coordinate::State(index) => state.0.get(index).map_or(0.0, |&value| value as f32),
-            })
-        })),
-        None => recorder,
-    })
+    let Some(track) = sim.track() else { return Ok(recorder) };
+    Ok(recorder.with_tracked(Box::new(move |_, state| {
+        position(track, |index| state.0.get(index).map(|&value| value as f32))
+    })))
 }
 
 /// A recorder for a run, with what its model imagines.
@@ -143,23 +144,36 @@ pub fn run_recorder(
     view: &ViewOptions,
     purpose: Purpose,
 ) -> anyhow::Result<RerunRecorder> {
-    let eval::Loaded { run, sim, model, .. } = loaded;
+    let eval::Loaded { sim, model, displays, .. } = loaded;
     let mut recorder = recorder(session, sink, sim, view, purpose)?;
-    if let Some((probe, fan)) = imagination::of_run(run, sim, model) {
-        recorder.set_imagination(probe, fan);
-    }
+    recorder.set_imagination(displays.imagination(sim, model)?);
     Ok(recorder)
 }
+/// Puts the world at the start of a problem.
+///
+/// # Errors
+/// If the start is another world's.
+pub fn to_start(env: &mut dyn Env, pair: &Pair) -> anyhow::Result<()> {
+    env.restore(&pair.start)?;
+    if let Some((_, goal)) = &pair.goal {
+        env.set_goal(Some(goal))?;
+    }
+    Ok(())
+}
 
-/// The model arm's first successes and failures (by the moderate criterion).
-fn choose(evaluation: &Evaluation) -> Vec<&PairOutcome> {
-    let of = |success: bool| {
-        evaluation
-            .of(Arm::Model)
-            .filter(move |outcome| outcome.success.moderate == success)
-            .take(SHOWN)
-    };
-    of(true).chain(of(false)).collect()
+/// Repeats the model arm's first successes and failures (by the first of the reports) before a recorder, and cuts a
+/// film strip from each.
+fn strips(
+    loaded: &eval::Loaded,
+    evaluator: &Evaluator<'_>,
+    reports: &[EvalReport],
+    pairs: &[(u64, Vec<Pair>)],
+    recorder: &mut dyn Recorder,
+) -> anyhow::Result<Vec<Strip>> {
+    let report = reports.first().context("there are no results to show")?;
+    let of = |success| report.episodes.iter().filter(move |row| row.success == success).take(SHOWN);
+    let chosen = of(true).chain(of(false));
+    chosen.map(|row| replay(loaded, evaluator, report.budget_steps, row, pairs, recorder)).collect()
 }
 
 /// Shows one recorder's episodes to two.
@@ -182,25 +196,75 @@ impl Recorder for Both<'_> {
     }
 }
 
+/// An episode, and the first plan in it.
+#[derive(Default)]
+struct Film {
+    episode: Episode,
+    /// The step at which it was made, and the plan.
+    plan: Option<(usize, PlanTrace)>,
+}
+
+impl Recorder for Film {
+    fn begin(&mut self, header: &housecat_core::EpisodeHeader) {
+        self.episode.begin(header);
+    }
+
+    fn record(&mut self, step: housecat_core::StepRecord) {
+        if let (None, Some(plan)) =
+            (&self.plan, step.plan.as_ref().filter(|it| !it.best.is_empty()))
+        {
+            self.plan = Some((step.step as usize, plan.clone()));
+        }
+        self.episode.record(step);
+    }
+
+    fn end(&mut self, summary: &housecat_core::EpisodeSummary) {
+        self.episode.end(summary);
+    }
+}
+
 /// Repeats an episode before the recorder, and cuts a film strip from it.
 fn replay(
+    loaded: &eval::Loaded,
     evaluator: &Evaluator<'_>,
-    evaluation: &Evaluation,
-    outcome: &PairOutcome,
-    recorder: &mut RerunRecorder,
+    budget: usize,
+    row: &EpisodeRow,
+    pairs: &[(u64, Vec<Pair>)],
+    recorder: &mut dyn Recorder,
 ) -> anyhow::Result<Strip> {
-    let (_, pairs) = evaluation
-        .pairs
-        .iter()
-        .find(|(seed, _)| *seed == outcome.seed)
-        .context("an outcome of a seed that was not evaluated")?;
-    let pair = &pairs[outcome.pair];
+    let of_seed = pairs.iter().find(|(seed, _)| *seed == row.seed);
+    let pair = of_seed.and_then(|(_, pairs)| pairs.get(row.pair));
+    let pair = pair.context("the results hold a problem that was not evaluated")?;
     let mut env = (evaluator.new_env)()?;
-    let mut episode = Episode::default();
-    let budget = evaluation.config.budget_steps;
-    let id = (outcome.seed, outcome.pair);
-    evaluator.run(&mut *env, Arm::Model, id, pair, budget, &mut Both(recorder, &mut episode))?;
-    Ok(strip(&episode, pair.goal.as_ref().and_then(|(goal, _)| goal.images.first()), outcome))
+    let mut film = Film::default();
+    let id = (row.seed, row.pair);
+    let both = &mut Both(recorder, &mut film);
+    let outcome = evaluator.run(&mut *env, Arm::Model, id, pair, budget, both)?;
+    let goal = pair.goal.as_ref().and_then(|(goal, _)| goal.images.first());
+    let plan = imagined(loaded, &mut *env, pair, &film)?;
+    Ok(Strip { plan, ..strip(&film.episode, goal, &outcome) })
+}
+
+/// The first plan of an episode, as imagined and as simulated.
+fn imagined(
+    loaded: &eval::Loaded,
+    env: &mut dyn Env,
+    pair: &Pair,
+    film: &Film,
+) -> anyhow::Result<Vec<Moment>> {
+    let (Some(decoder), Some((step, plan))) = (&loaded.displays.decoder, &film.plan) else {
+        return Ok(Vec::new());
+    };
+    let block = loaded.config.model.action_repeat;
+    let begins = step + plan.lead;
+    let frames = film.episode.frames.iter().take(begins);
+    let before: Vec<Vec<f32>> = frames.map(|frame| frame.action.clone()).collect();
+    // The last frame has no action, and the episode may have ended before the plan's turn came.
+    if begins >= film.episode.frames.len() {
+        return Ok(Vec::new());
+    }
+    let imagined = Imagined { plan, before: &before, block };
+    imagined.moments(env, pair, &loaded.model, decoder)
 }
 
 fn strip(episode: &Episode, goal: Option<&Image>, outcome: &PairOutcome) -> Strip {
@@ -238,135 +302,6 @@ fn strip(episode: &Episode, goal: Option<&Image>, outcome: &PairOutcome) -> Stri
         ),
         success: outcome.success.moderate,
         frames,
+        plan: Vec::new(),
     }
-}
-
-fn report(
-    config: &RunConfig,
-    run: &RunDir,
-    reports: &[EvalReport],
-    evaluation: &Evaluation,
-    strips: Vec<Strip>,
-) -> anyhow::Result<Report> {
-    let first = reports.first().context("a report needs results")?;
-    let steps_mean = |arm: Arm| {
-        let steps: Vec<f64> = evaluation.of(arm).map(|outcome| outcome.steps as f64).collect();
-        (!steps.is_empty()).then(|| steps.iter().sum::<f64>() / steps.len() as f64)
-    };
-    let outcome = reports.iter().flat_map(|report| {
-        Arm::ALL.into_iter().filter_map(move |arm| {
-            let success = report.success.get(arm.name())?;
-            Some(ArmRow {
-                protocol: report.protocol.name().to_owned(),
-                arm: arm.name().to_owned(),
-                rate: success.rate,
-                low: success.low,
-                high: success.high,
-                successes: success.successes,
-                n: success.n,
-                steps_mean: if report.protocol == Protocol::Moderate {
-                    steps_mean(arm)
-                } else {
-                    None
-                },
-            })
-        })
-    });
-    let oracle = first.returns.get(Arm::Oracle.name()).map(|returns| returns.mean);
-    let returns = Arm::ALL.iter().filter_map(|arm| {
-        let returns = first.returns.get(arm.name())?;
-        Some(ReturnRow {
-            arm: arm.name().to_owned(),
-            mean: returns.mean,
-            low: returns.low,
-            high: returns.high,
-            n: returns.n,
-            of_oracle: oracle.filter(|oracle| *oracle > 0.0).map(|oracle| returns.mean / oracle),
-        })
-    });
-    let quality = first.quality.as_ref();
-    let mut curves = curves(run);
-    curves.extend(quality.into_iter().flat_map(|it| quality::curves(it, first.action_repeat)));
-    let search = &config.planner.search;
-    let provenance = std::fs::read_to_string(run.provenance()).unwrap_or_default();
-    let provenance: BTreeMap<String, String> = toml::from_str(&provenance).unwrap_or_default();
-    let command = provenance.get("command").cloned().unwrap_or_default();
-    Ok(Report {
-        title: format!(
-            "{} · {}",
-            first.sim,
-            run.path().file_name().unwrap_or_default().to_string_lossy()
-        ),
-        sim: first.sim.clone(),
-        outcome: outcome.collect(),
-        returns: returns.collect(),
-        pair_difficulty: first
-            .pair_difficulty
-            .iter()
-            .map(|row| DifficultyRow {
-                name: row.name.clone(),
-                median: row.median,
-                unit: row.unit.clone(),
-            })
-            .collect(),
-        planner: vec![
-            ("solver".into(), config.planner.solver.name().into()),
-            ("candidates a round".into(), search.samples.to_string()),
-            (
-                "rounds, then warm".into(),
-                format!("{}, {}", search.iterations, search.warm_iterations),
-            ),
-            (
-                "horizon".into(),
-                format!(
-                    "{} blocks of {} control steps",
-                    search.horizon, config.model.action_repeat
-                ),
-            ),
-            (
-                "executed before replanning".into(),
-                format!("{} control steps", config.planner.steps(config.model.action_repeat)),
-            ),
-        ],
-        timing: first.plan_ms.map(|ms| PlanTiming {
-            median_ms: ms.median,
-            p95_ms: ms.p95,
-            max_ms: ms.max,
-        }),
-        elite_rank_correlation: first.elite_rank_correlation,
-        elite_rank_median: quality::elite_rank(first),
-        probes: quality.map(quality::probes).unwrap_or_default(),
-        latents: quality.map(quality::latents).unwrap_or_default(),
-        curves,
-        strips,
-        config_toml: config.to_toml()?,
-        provenance: provenance.into_iter().collect(),
-        command,
-    })
-}
-
-/// The run's metrics as curves: one chart for the terms of the loss, one for held-out prediction.
-fn curves(run: &RunDir) -> Vec<Curve> {
-    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
-    for line in metrics::read(run) {
-        let Some(step) = line.get("step").and_then(serde_json::Value::as_f64) else { continue };
-        for (key, value) in &line {
-            let Some((side, name)) = key.split_once('/') else { continue };
-            let chart = match (side, name) {
-                ("train", "learning_rate" | "grad_norm") => continue,
-                ("train", _) => "training loss",
-                _ => "held-out prediction error",
-            };
-            if let Some(value) = value.as_f64() {
-                let curve = curves.entry(key.clone()).or_insert_with(|| Curve {
-                    chart: chart.to_owned(),
-                    name: name.replace('_', " "),
-                    points: Vec::new(),
-                    log_scale: true,
-                });
-                curve.points.push((step, value));
-            }
-        }
-    }
-    curves.into_values().collect()
 }

@@ -1,9 +1,9 @@
 //! Watching work while it is done: what `--view` opens.
 
 use crate::args::WatchArg;
-use crate::run_dir::RunDir;
+use crate::displays::Displays;
 use crate::session::Session;
-use crate::{imagination, spectator};
+use crate::spectator;
 use anyhow::bail;
 use housecat_model::WorldModel;
 use housecat_sim::{Sim, ViewOptions};
@@ -37,10 +37,19 @@ pub fn about(session: &Session, purpose: Purpose) {
     }
 }
 
-/// Shows what the plans of this run's model imagine from now on.
-pub fn imagine(session: &Session, run: &RunDir, sim: &Sim, model: &WorldModel) {
-    let Some(live) = session.live() else { return };
-    if let Some((probe, fan)) = imagination::of_run(run, sim, model) {
-        live.adjust(move |recorder| recorder.set_imagination(probe, fan));
+/// Shows what the plans of this model imagine from now on.
+///
+/// # Errors
+/// If the model cannot be rolled out.
+pub fn imagine(
+    session: &Session,
+    sim: &Sim,
+    model: &WorldModel,
+    displays: &Displays,
+) -> anyhow::Result<()> {
+    if let Some(live) = session.live() {
+        let imagination = displays.imagination(sim, model)?;
+        live.adjust(move |recorder| recorder.set_imagination(imagination));
     }
+    Ok(())
 }

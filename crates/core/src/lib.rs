@@ -6,6 +6,33 @@
 //!
 //! Conventions used everywhere: images are `[h, w, c]` in `u8`; lengths are metres, angles radians,
 //! times seconds; actions cross the [`Env`] border in `[-1, 1]`; a spread is a standard deviation.
+//!
+//! # Example
+//!
+//! A policy sees observations and draws from the stream that it is handed, and from nothing else:
+//!
+//! ```
+//! use housecat_core::{Decision, EnvError, Observation, Policy, Rng, Seed};
+//!
+//! /// Heads for zero in every component of the state, with an unsteady hand.
+//! struct Home;
+//!
+//! impl Policy for Home {
+//!     fn reset(&mut self) {}
+//!
+//!     fn act(&mut self, seen: &Observation, rng: &mut Rng) -> Result<Decision, EnvError> {
+//!         let push = |x: &f32| (0.1 * rng.normal() - x).clamp(-1.0, 1.0);
+//!         Ok(Decision { action: seen.state.iter().map(push).collect(), plan: None })
+//!     }
+//! }
+//!
+//! let seen = Observation { state: vec![0.5, -3.0], ..Observation::default() };
+//! let act = |seed: Seed| Home.act(&seen, &mut seed.rng());
+//! let episode = |index| Seed::new(0).child("episode", index);
+//! assert_eq!(act(episode(3))?, act(episode(3))?);
+//! assert_ne!(act(episode(3))?, act(episode(4))?);
+//! # Ok::<(), EnvError>(())
+//! ```
 
 mod control;
 mod env;

@@ -44,6 +44,8 @@ pub struct PlanTrace {
     pub cut: f64,
     /// Wall-clock seconds spent planning.
     pub plan_secs: f64,
+    /// Control steps from when it was made to its first action: 0, unless it was made while an earlier plan went on.
+    pub lead: usize,
     /// The latent path the plan is expected to take, one latent per action block, the present first;
     /// empty when the objective is not a latent model.
     pub latents: Vec<Vec<f32>>,

@@ -24,6 +24,45 @@
 //! **Rows.** An [`Episode`](housecat_core::Episode) of n steps has n + 1 rows; the last holds the final
 //! observation with a zero action. Formats: LeRobotDataset v3.0 as read by `lerobot` 0.6.1, Apache
 //! Parquet, PNG (ISO/IEC 15948).
+//!
+//! # Example
+//!
+//! An episode of two steps, written, sealed, and read back as it was:
+//!
+//! ```
+//! use housecat_core::{ActionSpace, Episode, Frame, Observation, ObservationSpace, Spaces};
+//! use housecat_data::{Dataset, DatasetWriter, Features, Selection, verify};
+//!
+//! let features = Features {
+//!     sim: "rail".into(),
+//!     spaces: Spaces {
+//!         action: ActionSpace { names: vec!["push".into()] },
+//!         observation: ObservationSpace { state: vec!["x".into()], images: Vec::new() },
+//!         control_hz: 10.0,
+//!     },
+//!     privileged: Vec::new(),
+//!     provenance: Default::default(),
+//! };
+//! let frame = |x: f32, push: f32| Frame {
+//!     observation: Observation { state: vec![x], ..Observation::default() },
+//!     action: vec![push],
+//!     ..Frame::default()
+//! };
+//! let frames = vec![frame(0.0, 1.0), frame(0.1, -1.0), frame(0.0, 0.0)];
+//! let episode = Episode { task: "there and back".into(), frames };
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("rail");
+//! let mut writer = DatasetWriter::create_or_resume(&path, &features)?;
+//! writer.append(DatasetWriter::encode(&features, 0, &episode)?)?; // durable from here on
+//! writer.finish()?;
+//!
+//! let dataset = Dataset::open(&path)?;
+//! assert_eq!(dataset.episode(0)?, episode);
+//! assert_eq!(dataset.load(&Selection { images: false, threads: 1 })?.state, [0.0, 0.1, 0.0]);
+//! assert!(verify(&path, 1).is_sound());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod column;
 mod dataset;

@@ -227,6 +227,7 @@ fn main() {
         steps: 1000,
         batch,
         window: WINDOW,
+        stride: 1,
         history_dropout: if residual { 0.15 } else { 0.0 },
         validation: 0.05,
         checkpoint_every: 1000,

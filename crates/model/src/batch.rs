@@ -11,22 +11,37 @@ use std::ops::Range;
 pub(crate) struct Windows {
     pub train: Vec<usize>,
     pub validation: Vec<usize>,
-    /// Observations in a window.
+    pub size: WindowSize,
+}
+
+/// The size of a window.
+#[derive(Clone, Copy)]
+pub(crate) struct WindowSize {
+    /// T: observations in it.
     pub length: usize,
-    /// Control steps between them.
+    /// Action blocks from one of them to the next.
+    pub stride: usize,
+    /// Control steps in an action block.
     pub repeat: usize,
+}
+
+impl WindowSize {
+    /// Control steps from one observation to the next.
+    pub(crate) fn apart(self) -> usize {
+        self.stride * self.repeat
+    }
 }
 
 impl Windows {
     /// Splits by episode (so that no validation frame is ever trained on) and lists all windows.
     pub(crate) fn new(
         experience: &Experience,
-        length: usize,
-        repeat: usize,
+        size: WindowSize,
         validation: f32,
         seed: Seed,
     ) -> Result<Self, ModelError> {
-        let span = (length - 1) * repeat;
+        let (length, apart) = (size.length, size.apart());
+        let span = (length - 1) * apart;
         let mut order: Vec<usize> = (0..experience.episodes.len()).collect();
         seed.child("split", 0).rng().shuffle(&mut order);
         let held = (order.len() as f32 * validation).round() as usize;
@@ -39,16 +54,12 @@ impl Windows {
                 .flat_map(|Range { start, end }| *start..end.saturating_sub(span).max(*start))
                 .collect::<Vec<usize>>()
         };
-        let windows = Self {
-            validation: starts(&order[..held]),
-            train: starts(&order[held..]),
-            length,
-            repeat,
-        };
+        let windows =
+            Self { validation: starts(&order[..held]), train: starts(&order[held..]), size };
         if windows.train.is_empty() {
             return Err(ModelError::Data(format!(
-                "no episode is longer than a window of {length} observations {repeat} steps apart \
-                 ({span} steps); collect longer episodes or lower train.window"
+                "no episode is longer than a window of {length} observations {apart} steps apart \
+                 ({span} steps); collect longer episodes or lower train.window or train.stride"
             )));
         }
         Ok(windows)
@@ -72,17 +83,20 @@ pub(crate) enum Input {
     Latents(Tensor),
 }
 
-/// A batch of windows as tensors, time major: rows `t * B + b`.
+/// A batch of windows as tensors, time major: rows `t * B + b`. Of the K blocks (the stride) from one observation to the
+/// next, the first of all come first: rows `(k * (T - 1) + t) * B + b`.
 pub(crate) struct Batch {
     /// B.
     pub size: usize,
     /// T.
     pub length: usize,
+    /// K.
+    pub stride: usize,
     /// What is seen, `T * B` rows.
     pub input: Input,
-    /// Action blocks, `[(T - 1) * B, block]`.
+    /// Action blocks, `[K * (T - 1) * B, block]`.
     pub blocks: Tensor,
-    /// Rewards of the blocks in standard deviations, `[(T - 1) * B, 1]`.
+    /// Rewards of the blocks in standard deviations, `[K * (T - 1) * B, 1]`.
     pub rewards: Tensor,
     /// 1 where the predictor may see history, `[(T - 1) * B, 1]`; 0 in the first step.
     pub history: Tensor,
@@ -95,12 +109,13 @@ impl Batch {
         experience: &Experience,
         source: Source<'_>,
         starts: &[usize],
-        (length, repeat): (usize, usize),
+        window: WindowSize,
         dropout: f32,
         rng: &mut Rng,
     ) -> candle_core::Result<Self> {
+        let WindowSize { length, stride, repeat } = window;
         let size = starts.len();
-        let at = |t: usize| starts.iter().map(move |start| start + t * repeat);
+        let at = |t: usize| starts.iter().map(move |start| start + t * window.apart());
         let frames: Vec<usize> = (0..length).flat_map(at).collect();
         let input = match source {
             Source::Frames => Input::Frames(model.gather(experience, &frames)?),
@@ -113,23 +128,26 @@ impl Batch {
         };
         let block = repeat * experience.action_dim;
         let (mut blocks, mut rewards, mut history) = (Vec::new(), Vec::new(), Vec::new());
-        for t in 0..length - 1 {
-            for start in at(t) {
+        for row in 0..(length - 1) * size {
+            history.push(if row < size || rng.chance(dropout) { 0.0_f32 } else { 1.0 });
+        }
+        for k in 0..stride {
+            for start in (0..length - 1).flat_map(at).map(|start| start + k * repeat) {
                 let actions = start * experience.action_dim;
                 blocks.extend_from_slice(&experience.actions[actions..actions + block]);
                 let total: f32 = experience.rewards[start..start + repeat].iter().sum();
                 rewards.push((total - model.scaling.reward_mean) / model.scaling.reward_std);
-                history.push(if t == 0 || rng.chance(dropout) { 0.0_f32 } else { 1.0 });
             }
         }
-        let rows = (length - 1) * size;
+        let steps = (length - 1) * size;
         Ok(Self {
             size,
             length,
+            stride,
             input,
-            blocks: Tensor::from_vec(blocks, (rows, block), &Device::Cpu)?,
-            rewards: Tensor::from_vec(rewards, (rows, 1), &Device::Cpu)?,
-            history: Tensor::from_vec(history, (rows, 1), &Device::Cpu)?,
+            blocks: Tensor::from_vec(blocks, (stride * steps, block), &Device::Cpu)?,
+            rewards: Tensor::from_vec(rewards, (stride * steps, 1), &Device::Cpu)?,
+            history: Tensor::from_vec(history, (steps, 1), &Device::Cpu)?,
         })
     }
 }
@@ -143,7 +161,7 @@ pub(crate) fn fit_scaling(experience: &Experience, windows: &Windows, states: us
         for (moments, &value) in state.iter_mut().zip(experience.state(start)) {
             moments.add(value);
         }
-        reward.add(experience.rewards[start..start + windows.repeat].iter().sum());
+        reward.add(experience.rewards[start..start + windows.size.repeat].iter().sum());
     }
     Scaling {
         state_mean: state.iter().map(Moments::mean).collect(),

@@ -1,4 +1,4 @@
-//! The training of a small perceptron, by mean squared error: priors and probes.
+//! The training of small networks, by gradient descent on a loss: priors, probes and decoders.
 
 use crate::ModelError;
 use crate::layers::{Builder, Linear, values};
@@ -17,22 +17,37 @@ pub(crate) struct Regression {
 }
 
 impl Regression {
-    /// Fits the layers, whose variables are the builder's. `draw` appends one row of inputs and one of outputs.
+    /// Fits the layers, whose variables are the builder's, by mean squared error. `draw` appends one row of inputs and
+    /// one of outputs.
     pub(crate) fn fit(
         &self,
         builder: &Builder,
         layers: &[Linear],
         mut draw: impl FnMut(&mut Vec<f32>, &mut Vec<f32>),
     ) -> Result<(), ModelError> {
-        let mut optimizer = AdamW::new(&builder.variables);
-        for step in 1..=self.steps {
+        self.descend(builder, |_| {
             let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
             for _ in 0..self.batch {
                 draw(&mut inputs, &mut outputs);
             }
             let outputs = rows(outputs, self.batch)?;
             let guess = forward(layers, rows(inputs, self.batch)?)?;
-            let grads = (guess - outputs)?.sqr()?.mean_all()?.backward()?;
+            Ok(Some((guess - outputs)?.sqr()?.mean_all()?))
+        })?;
+        Ok(())
+    }
+
+    /// Descends the loss of a batch by the builder's variables. `loss` is told the step, from 1, and ends the descent
+    /// with `None`. Whether it came to its end.
+    pub(crate) fn descend(
+        &self,
+        builder: &Builder,
+        mut loss: impl FnMut(u64) -> Result<Option<Tensor>, ModelError>,
+    ) -> Result<bool, ModelError> {
+        let mut optimizer = AdamW::new(&builder.variables);
+        for step in 1..=self.steps {
+            let Some(loss) = loss(step)? else { return Ok(false) };
+            let grads = loss.backward()?;
             let of = |(_, var): &(String, Var)| match grads.get(var) {
                 Some(grad) => values(grad),
                 None => Ok(vec![0.0; var.elem_count()]),
@@ -42,7 +57,7 @@ impl Regression {
             let rate = self.rate * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
             optimizer.step(&builder.variables, &grads, step, (rate, None, self.decay))?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The trainer: replicas over fixed shares of each batch, one optimiser, everything a function of the
 //! seed and the step number, so that a resumed run continues with the same bits.
 
-use crate::batch::{Batch, Source, Windows, fit_scaling};
+use crate::batch::{Batch, Source, WindowSize, Windows, fit_scaling};
 use crate::config::{ModelSpec, OptimizerConfig, PredictorTraining, TrainConfig};
 use crate::layers::{Pass, values};
 use crate::loss::{Predictions, total_loss};
@@ -45,9 +45,10 @@ pub struct StepMetrics {
 /// How well held-out windows are predicted; latents have unit variance.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Validation {
-    /// Mean squared error of the next latent from encoded ones.
+    /// Mean squared error of the next latent of a window from encoded ones.
     pub next_latent: f32,
-    /// Mean squared error in open loop, by blocks ahead.
+    /// Mean squared error in open loop, by observations ahead: `train.stride` action blocks each, 1 in the second part
+    /// of training.
     pub open_loop: Vec<f32>,
     /// The same for predicting that nothing changes.
     pub copy: Vec<f32>,
@@ -99,10 +100,13 @@ impl<'a> Trainer<'a> {
         let mut model = WorldModel::new(spec, seed)?;
         model.check(experience)?;
         let repeat = model.spec().model.action_repeat;
-        let windows = |length| Windows::new(experience, length, repeat, config.validation, seed);
+        let windows = |length, stride| {
+            let size = WindowSize { length, stride, repeat };
+            Windows::new(experience, size, config.validation, seed)
+        };
         let later_windows =
-            config.predictor.as_ref().map(|later| windows(later.window)).transpose()?;
-        let windows = windows(config.window)?;
+            config.predictor.as_ref().map(|later| windows(later.window, 1)).transpose()?;
+        let windows = windows(config.window, config.stride)?;
         model.scaling = fit_scaling(experience, &windows, model.scaling.state_mean.len());
         let optimizer = AdamW::new(&model.variables);
         Ok(Self {
@@ -291,9 +295,10 @@ impl<'a> Trainer<'a> {
     /// Sends for the frames of the next step, so that they are there when this one is computed even if
     /// the experience is larger than memory.
     fn prefetch(&self, batch: usize) {
-        if let (Windows { length, repeat, .. }, Source::Frames) = self.source() {
+        if let (Windows { size, .. }, Source::Frames) = self.source() {
             for start in self.starts(self.step + 1, batch).into_iter().flatten() {
-                (0..*length).for_each(|t| self.experience.prefetch_image(start + t * repeat));
+                (0..size.length)
+                    .for_each(|t| self.experience.prefetch_image(start + t * size.apart()));
             }
         }
     }
@@ -301,7 +306,7 @@ impl<'a> Trainer<'a> {
     fn share(&self, starts: &[usize], share: usize, progress: f32) -> Result<Share, ModelError> {
         let mut rng = self.seed.child("share", self.step).child("share", share as u64).rng();
         let (windows, source) = self.source();
-        let size = (windows.length, windows.repeat);
+        let size = windows.size;
         let dropout = self.config.history_dropout;
         let started = Instant::now();
         let batch =
@@ -339,15 +344,15 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a tensor operation fails.
     pub fn validate(&self) -> Result<Option<Validation>, ModelError> {
-        let (Windows { validation: windows, length, repeat, .. }, source) = self.source();
+        let (Windows { validation: windows, size, .. }, source) = self.source();
         if windows.is_empty() {
             return Ok(None);
         }
         let mut rng = self.seed.child("validation", 0).rng();
         let starts: Vec<usize> =
             (0..windows.len().min(512)).map(|_| windows[rng.index(windows.len())]).collect();
-        let size = (*length, *repeat);
-        let batch = Batch::new(&self.model, self.experience, source, &starts, size, 0.0, &mut rng)?;
+        let batch =
+            Batch::new(&self.model, self.experience, source, &starts, *size, 0.0, &mut rng)?;
         let predictions = Predictions::new(&self.model, &batch, &Pass::Look)?;
         let targets = values(&predictions.targets(&batch)?)?;
         let latents = values(&predictions.latents)?;

@@ -176,7 +176,7 @@ impl WorldModel {
     ///
     /// # Errors
     /// As [`Self::encode_frames`].
-    pub(crate) fn encode_frames_on(
+    pub fn encode_frames_on(
         &self,
         threads: usize,
         experience: &Experience,

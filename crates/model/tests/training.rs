@@ -100,6 +100,23 @@ fn threads_do_not_change_bits() {
 }
 
 #[test]
+fn an_encoder_may_look_at_every_third_block_and_the_predictor_learns_all_of_them() {
+    let experience = world(20, 40);
+    let later = PredictorTraining { multiple: 0.5, batch: 32, window: 6, learning_rate: 3e-3 };
+    let config = TrainConfig { stride: 3, predictor: Some(later), ..train_config(150) };
+    let mut trainer = Trainer::new(spec(true), config, &experience, Seed::new(1), 2).unwrap();
+    for _ in 0..149 {
+        assert!(!trainer.step().unwrap().skipped);
+    }
+    let far = trainer.validate().unwrap().unwrap();
+    assert!(far.open_loop[0] < 0.7 * far.copy[0], "{far:?}");
+    trainer.step().unwrap();
+    let near = trainer.validate().unwrap().unwrap();
+    assert_eq!((far.copy.len(), near.copy.len()), (3, 5));
+    assert!(near.copy[0] < far.copy[0], "a block is a third of a stride: {near:?}, {far:?}");
+}
+
+#[test]
 fn a_resumed_run_equals_an_uninterrupted_one() {
     let experience = world(10, 20);
     let folder = tempfile::tempdir().unwrap();
@@ -320,6 +337,10 @@ fn nonsense_is_refused_by_name() {
     config.window = 40;
     let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
     assert!(error.to_string().contains("train.window"), "{error}");
+    let mut config = train_config(5);
+    config.stride = 0;
+    let error = Trainer::new(spec(true), config, &experience, Seed::new(0), 1).err().unwrap();
+    assert!(error.to_string().contains("train.stride"), "{error}");
     let config = train_config(5);
     let error = Trainer::new(transformer_spec(), config, &experience, Seed::new(0), 1).err();
     assert!(error.unwrap().to_string().contains("history_dropout"));

@@ -6,6 +6,8 @@
 //! cannot tell them apart.
 //!
 //! Shapes: S candidates, H control steps, A action components; row-major `[S, H, A]`.
+//!
+#![doc = include_str!("../README.md")]
 
 mod adam;
 mod categorical;

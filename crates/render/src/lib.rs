@@ -24,6 +24,42 @@
 //! defines to the bit. The 16 samples of a pixel are the lanes that the compiler vectorises over,
 //! eight at a time where the processor has AVX2; nothing is fused or reordered, so the width does
 //! not show.
+//!
+//! # Example
+//!
+//! A red ball on nothing, seen from three metres above, in colours and in metres:
+//!
+//! ```
+//! use housecat_core::{Camera, DepthImage, Geometry, Image, Pose, Scene, Shape};
+//! use housecat_render::Renderer;
+//!
+//! let above = Pose { position: [0.0, 0.0, 3.0], ..Pose::IDENTITY };
+//! let ball = Shape {
+//!     name: "ball".into(),
+//!     body: 0,
+//!     pose: Pose::IDENTITY,
+//!     geometry: Geometry::Sphere { radius: 0.5 },
+//!     rgba: [0.9, 0.1, 0.1, 1.0],
+//!     texture: None,
+//! };
+//! let camera =
+//!     Camera { name: "top".into(), body: 0, pose: above, fovy: 0.6, orthographic: false };
+//! let scene = Scene {
+//!     bodies: vec!["world".into()],
+//!     shapes: vec![ball],
+//!     cameras: vec![camera],
+//!     ..Scene::default()
+//! };
+//! let mut renderer = Renderer::new(&scene, &[true], 0, 33, 33)?;
+//! let (mut picture, mut depth) = (Image::default(), DepthImage::default());
+//! renderer.render(&[Pose::IDENTITY], &mut picture);
+//! renderer.depth(&[Pose::IDENTITY], &mut depth);
+//! let [red, green, blue] = picture.rgb(16, 16);
+//! assert!(red > 100 && green < 50 && blue < 50);
+//! assert_eq!(picture.rgb(0, 0), [0; 3]);
+//! assert!((depth.metres(16, 16) - 2.5).abs() < 1e-3);
+//! # Ok::<(), housecat_render::RenderError>(())
+//! ```
 
 mod canvas;
 mod error;

@@ -128,13 +128,14 @@ fn record(sink: Sink) -> Result<(), ViewError> {
     let mut recorder = RerunRecorder::new(sink, &stage, Purpose::Evaluate)?
         .with_tracked(Box::new(|poses, _| poses.get(1).map_or([0.0; 3], |pose| pose.position)));
     let bent = |latent: &[f32], by: f32| [latent[0] + by * latent[1], latent[1] - by, 0.08];
-    recorder.set_imagination(
-        Box::new(|latent| [latent[0], latent[1], 0.08]),
-        Box::new(move |plan| {
+    recorder.set_imagination(Imagination {
+        probe: Some(Box::new(|latent| [latent[0], latent[1], 0.08])),
+        fan: Some(Box::new(move |plan| {
             let path = |by| plan.latents.iter().map(|latent| bent(latent, 0.05 * by)).collect();
             plan.candidate_costs.iter().map(|cost| path(*cost)).collect()
-        }),
-    );
+        })),
+        painter: None,
+    });
     for episode in 0..3 {
         recorder.begin(&EpisodeHeader {
             sim: "sample".into(),
@@ -251,6 +252,7 @@ fn report() -> Report {
                 (label.to_owned(), picture(place))
             })
             .to_vec(),
+        plan: Vec::new(),
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Report {
@@ -296,6 +298,19 @@ fn report() -> Report {
             strip(0, "seed 0, pair 0: both criteria met after 40 steps", true),
             strip(1, "seed 0, pair 1: stopped at the door, 0.63 m from the goal", false),
         ],
+        variation: ["0.3..0.5", "0.5..0.8"]
+            .map(|levels| FactorRow {
+                protocol: "moderate".into(),
+                factor: "light.intensity".into(),
+                levels: levels.into(),
+                rate: 0.9,
+                low: 0.78,
+                high: 0.96,
+                successes: 45,
+                n: 50,
+            })
+            .into(),
+        seconds: vec![("collect".into(), 40.0), ("train".into(), 130.0)],
         config_toml: "[model]\nlatent = 32\nencoder = { kind = \"keypoints\", channels = 32 }\n\n\
                       [planner]\nkind = \"cem\"\nsamples = 128\n"
             .into(),

@@ -33,6 +33,11 @@ pub(crate) fn named_png(name: &str, image: &Image) -> Result<Vec<u8>, ViewError>
 /// # Errors
 /// [`ViewError::Image`] if a frame's bytes do not fit its size, or if there is nothing to show.
 pub fn film_strip_png(frames: &[Image]) -> Result<Vec<u8>, ViewError> {
+    named_png("film strip", &film_strip(frames)?)
+}
+
+/// The frames side by side, as [`film_strip_png`] has them.
+pub(crate) fn film_strip(frames: &[Image]) -> Result<Image, ViewError> {
     const GAP: usize = 2;
     let width = frames.iter().map(|frame| frame.width + GAP).sum::<usize>().saturating_sub(GAP);
     let height = frames.iter().map(|frame| frame.height).max().unwrap_or(0);
@@ -53,7 +58,7 @@ pub fn film_strip_png(frames: &[Image]) -> Result<Vec<u8>, ViewError> {
         }
         left += frame.width + GAP;
     }
-    named_png("film strip", &strip)
+    Ok(strip)
 }
 
 /// A PNG file as a `data:` URI, for embedding in HTML.

@@ -4,6 +4,7 @@ use crate::args::CollectArgs;
 use crate::command::eval::memory;
 use crate::config::RunConfig;
 use crate::console::Progress;
+use crate::displays::Displays;
 use crate::experience::{Beginner, Collectors, named};
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
@@ -49,7 +50,8 @@ pub fn run(session: &Session, args: &CollectArgs) -> anyhow::Result<()> {
     let view = config.view(&sim, images);
     watch::open(session, &args.watch, &sim, &view, Purpose::Collect)?;
     if let (Some(policy), Some((model, _))) = (&args.policy, &actor) {
-        watch::imagine(session, &RunDir::find(Path::new(policy))?.0, &sim, model);
+        let (run, _) = RunDir::find(Path::new(policy))?;
+        watch::imagine(session, &sim, model, &Displays::read(&run, model)?)?;
     }
     let collector = Collector { actor: actor.as_ref(), round: 0 };
     let summary = collect(session, &sim, &config, collector, images, &args.out)?;
@@ -170,6 +172,7 @@ pub fn collect(
             out.display()
         ));
     }
+    session.say(format!("episodes land in {}; the same command resumes", out.display()));
     let progress = Progress::new(session, "collect", total, kept, "episodes");
     let seed = Seed::new(config.seed).child("collect", round);
     let next = AtomicU64::new(0);

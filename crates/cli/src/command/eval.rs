@@ -3,6 +3,7 @@
 use crate::args::{EvalArgs, HowArg, ProtocolArg};
 use crate::config::RunConfig;
 use crate::console::{Progress, table};
+use crate::displays::Displays;
 use crate::experience::{Beginner, Collectors};
 use crate::quality;
 use crate::run_dir::{RunDir, write_whole};
@@ -42,12 +43,20 @@ pub fn run(session: &Session, args: &EvalArgs) -> anyhow::Result<()> {
         ProtocolArg::Strict => &[Protocol::Strict],
         ProtocolArg::Both => &Protocol::ALL,
     };
+    let folder = args.out.clone().unwrap_or_else(|| loaded.run.eval());
+    session.say(format!(
+        "results land in {} at the end; an interrupted evaluation starts over with the same command",
+        folder.display()
+    ));
     let view = model_view(&loaded.model);
     watch::open(session, &args.watch, &loaded.sim, &view, Purpose::Evaluate)?;
     let (reports, _) = evaluate_run(session, &loaded, args.real_time, protocols)?;
-    let folder = args.out.clone().unwrap_or_else(|| loaded.run.eval());
     save(&reports, &folder)?;
-    let text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
+    let mut text = format!("{}\nwritten to {}\n", summary(&reports), folder.display());
+    if args.out.is_none() {
+        let run = loaded.run.path().display();
+        text.push_str(&format!("bring its report up to date: housecat report {run}\n"));
+    }
     let json = match reports.as_slice() {
         [one] => document(one)?,
         many => many
@@ -71,6 +80,8 @@ pub struct Loaded {
     pub model: WorldModel,
     /// What the model's experience was, if the run has kept it.
     pub memory: Option<Memory>,
+    /// What shows what the model thinks.
+    pub displays: Displays,
 }
 
 /// Loads a run or checkpoint.
@@ -104,7 +115,8 @@ pub fn load(session: &Session, path: &Path, how: &HowArg) -> anyhow::Result<Load
     }
     check_fit(&model, &sim)?;
     let memory = memory(&run)?;
-    Ok(Loaded { run, sim, config, model, memory })
+    let displays = Displays::read(&run, &model)?;
+    Ok(Loaded { run, sim, config, model, memory, displays })
 }
 
 /// What a run has kept of its model's experience.
@@ -242,9 +254,9 @@ pub fn evaluate_run(
     let view = model_view(&loaded.model);
     let arena = Arena { real_time, progress: &advance, ..Arena::of_run(session, loaded, &view) };
     watch::about(session, Purpose::Evaluate);
-    watch::imagine(session, &loaded.run, sim, &loaded.model);
+    watch::imagine(session, sim, &loaded.model, &loaded.displays)?;
     let mut evaluation = arena.with_evaluator(|evaluator| {
-        evaluate(evaluator, &config.eval).map_err(|error| match error {
+        evaluate(evaluator, &config.eval, &evaluator.arms(), &|_| ()).map_err(|error| match error {
             AgentError::Interrupted => session.interrupted(),
             other => other.into(),
         })
@@ -252,7 +264,7 @@ pub fn evaluate_run(
     progress.finish();
     let seed = config.eval.seeds.first().copied().unwrap_or(0);
     let arena = Arena::of_run(session, loaded, &view);
-    evaluation.quality = quality::measure(session, &arena, seed)?;
+    evaluation.quality = quality::measure(session, &arena, loaded.displays.decoder.as_ref(), seed)?;
     let arms = (&config.planner, &config.oracle);
     let block = config.model.action_repeat;
     let reports = protocols
@@ -282,6 +294,14 @@ pub fn document(report: &EvalReport) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::from_str(&serde_json::to_string(report)?)?)
 }
 
+/// Part of what a factor varied over, for people.
+pub fn levels(levels: &Levels) -> String {
+    match levels {
+        Levels::Range([low, high]) if low != high => format!("{low:.3}..{high:.3}"),
+        other => other.to_string(),
+    }
+}
+
 /// Success by factor of variation, as a table; empty where nothing varied.
 fn by_factor(reports: &[EvalReport]) -> String {
     let head = ["protocol", "factor", "levels", "success of the model", "95 % interval", "n"];
@@ -289,15 +309,11 @@ fn by_factor(reports: &[EvalReport]) -> String {
     for report in reports {
         for (factor, parts) in &report.success_by_factor {
             for part in parts {
-                let levels = match &part.levels {
-                    Levels::Range([low, high]) if low != high => format!("{low:.3}..{high:.3}"),
-                    other => other.to_string(),
-                };
                 let success = part.success;
                 rows.push(vec![
                     report.protocol.name().to_owned(),
                     factor.clone(),
-                    levels,
+                    levels(&part.levels),
                     format!("{:.3}", success.rate),
                     format!("[{:.3}, {:.3}]", success.low, success.high),
                     format!("{}/{}", success.successes, success.n),

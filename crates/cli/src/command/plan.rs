@@ -4,7 +4,7 @@ use crate::args::PlanArgs;
 use crate::command::eval::{self, Arena};
 use crate::console::table;
 use crate::session::Session;
-use crate::spectator;
+use crate::spectator::{self, to_start};
 use anyhow::{Context as _, bail};
 use housecat_agent::{
     Arm, Control, Evaluator, Pair, Playback, SimObjective, held_out_pairs, spearman,
@@ -120,14 +120,6 @@ fn decide(
         );
     }
     Ok(plan)
-}
-
-fn to_start(env: &mut dyn Env, pair: &Pair) -> anyhow::Result<()> {
-    env.restore(&pair.start)?;
-    if let Some((_, goal)) = &pair.goal {
-        env.set_goal(Some(goal))?;
-    }
-    Ok(())
 }
 
 /// What the elites cost on the simulator.

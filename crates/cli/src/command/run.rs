@@ -1,12 +1,14 @@
 //! `housecat run`: the main job, resumable at every stage.
 
 use crate::args::RunArgs;
+use crate::clock::{self, StageClock};
 use crate::command::{
     collect,
     eval::{self, Loaded},
     train,
 };
 use crate::config::RunConfig;
+use crate::displays::Displays;
 use crate::experience::{Beginner, Collectors};
 use crate::run_dir::RunDir;
 use crate::session::Session;
@@ -46,6 +48,7 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     let dataset = match Dataset::open(&run.dataset()) {
         Ok(dataset) => dataset,
         Err(DataError::Missing { .. } | DataError::Unsealed { .. }) => {
+            let _clock = StageClock::since(Instant::now(), &run, "collect");
             let images = collect::wants_images(&config);
             let first = collect::Collector::default();
             let collected =
@@ -75,24 +78,30 @@ pub fn run(session: &Session, args: &RunArgs) -> anyhow::Result<()> {
     rounds::learn(session, &varied, &config, dataset, &run)?;
     let model = load_model(&run.checkpoints().join("last"))?;
     let memory = eval::memory(&run)?;
-    let loaded = Loaded { run, sim, config, model, memory };
+    let displays = Displays::read(&run, &model)?;
+    let loaded = Loaded { run, sim, config, model, memory, displays };
     let Loaded { run, sim, config, .. } = &loaded;
     let reports = match previous(run, config) {
         Some(reports) if run.report().is_file() && run.recording().is_file() => reports,
         _ => {
-            let clock = Instant::now();
+            let began = Instant::now();
+            let clock = StageClock::since(began, run, "evaluate");
             let (reports, evaluation) =
                 eval::evaluate_run(session, &loaded, false, &Protocol::ALL)?;
-            session.say(format!("evaluated in {:.0} s", clock.elapsed().as_secs_f64()));
+            session.say(format!("evaluated in {:.0} s", began.elapsed().as_secs_f64()));
             eval::save(&reports, &run.eval())?;
-            spectator::show_run(session, &loaded, &reports, &evaluation)?;
+            drop(clock);
+            spectator::show_run(session, &loaded, &reports, &evaluation.pairs)?;
             reports
         }
     };
     let seconds = started.elapsed().as_secs_f64();
+    let minutes = |(stage, seconds): &(String, f64)| format!("{stage} {:.1} min", seconds / 60.0);
+    let stages: Vec<String> = clock::seconds(run).iter().map(minutes).collect();
     let text = format!(
-        "{}\ndone in {seconds:.0} s\n  report     {}\n  recording  {}   (open with: housecat view {})\n",
+        "{}\ndone in {seconds:.0} s; the run took {}\n  report     {}\n  recording  {}   (open with: housecat view {})\n",
         eval::summary(&reports),
+        stages.join(", "),
         run.report().display(),
         run.recording().display(),
         run.path().display(),

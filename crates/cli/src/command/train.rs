@@ -1,9 +1,11 @@
 //! `housecat train`: a world model from a dataset, with checkpoints, metrics and resumption.
 
 use crate::args::TrainArgs;
+use crate::clock::StageClock;
 use crate::config::RunConfig;
-use crate::console::Progress;
-use crate::metrics::Metrics;
+use crate::console::{Progress, sparkline};
+use crate::displays::Displays;
+use crate::metrics::{self, Metrics};
 use crate::provenance::Provenance;
 use crate::run_dir::{RunDir, write_whole};
 use crate::session::Session;
@@ -13,8 +15,7 @@ use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{DataError, Dataset, Selection};
 use housecat_model::{
-    LinearProbe, Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint,
-    save_checkpoint,
+    Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint, save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
 use housecat_view::Purpose;
@@ -45,17 +46,22 @@ pub fn run(session: &Session, args: &TrainArgs) -> anyhow::Result<()> {
     }
     let unseen = ViewOptions { images: Vec::new(), state: false };
     watch::open(session, &args.watch, &sim, &unseen, Purpose::Train)?;
+    session.say(format!(
+        "checkpoints and metrics land in {}; --resume continues from the newest checkpoint",
+        run.path().display()
+    ));
     let trained = train(session, &config, &dataset, &run, args.init.as_deref())?;
     let document = json!({
         "run": args.out, "steps": trained.steps, "seconds": trained.seconds, "loss": trained.loss,
         "skipped": trained.skipped, "parameters": trained.parameters, "validation": trained.validation,
     });
     let text = format!(
-        "trained {} steps ({} parameters) in {:.0} s, loss {:.4}\nevaluate it: housecat eval {}\n",
+        "trained {} steps ({} parameters) in {:.0} s, loss {:.4} {}\nevaluate it: housecat eval {}\n",
         trained.steps,
         trained.parameters,
         trained.seconds,
         trained.loss,
+        trained.curve,
         args.out.display()
     );
     session.result(&document, &text)
@@ -138,6 +144,8 @@ pub struct Trained {
     pub seconds: f64,
     /// Mean loss of the last steps.
     pub loss: f32,
+    /// The loss over all of training, as far as the run's metrics go back; a line of text.
+    pub curve: String,
     /// Steps skipped.
     pub skipped: u64,
     /// Trained values.
@@ -159,6 +167,9 @@ pub fn spec(config: &RunConfig, dataset: &Dataset) -> anyhow::Result<ModelSpec> 
 
 /// Steps between metrics.
 const METRICS_EVERY: u64 = 10;
+
+/// Letters in the curve of the loss.
+const SPARKS: usize = 24;
 
 /// Trains up to the configured steps, from the newest checkpoint if there is one.
 ///
@@ -192,15 +203,19 @@ pub fn train(
     }
     let steps = config.train.total_steps();
     let trained_on = trainer.steps_done() < steps;
+    let _clock = trained_on.then(|| StageClock::since(started, run, "train"));
     // A run that is complete is left as it is.
     let mut metrics = match trained_on {
         true => Some(Metrics::open(run, trainer.steps_done())?),
         false => None,
     };
-    watch::about(session, Purpose::Train);
+    if trained_on {
+        watch::about(session, Purpose::Train);
+    }
     let live = session.live();
     let progress = Progress::new(session, "train", steps, trainer.steps_done(), "steps");
-    let (mut smoothed, mut data_wait) = (f32::NAN, f32::NAN);
+    let mut losses = metrics::losses(run);
+    let (mut smoothed, mut data_wait) = (losses.last().copied().unwrap_or(f32::NAN), f32::NAN);
     let smooth = |mean: f32, new: f32| if mean.is_nan() { new } else { 0.95 * mean + 0.05 * new };
     while trainer.steps_done() < steps {
         if session.interrupt.is_raised() {
@@ -228,6 +243,7 @@ pub fn train(
             if let Some(live) = &live {
                 live.metrics(step.step, &values);
             }
+            losses.push(step.loss);
             if let Some(metrics) = &mut metrics {
                 metrics.add(step.step, values, &[("train/data_wait", data_wait)])?;
             }
@@ -236,17 +252,18 @@ pub fn train(
             save_checkpoint(&trainer, &checkpoints, seed)?;
         }
         progress.set(step.step, || {
-            format!("loss {smoothed:.4}, {:.1} % of the time waiting for data", 100.0 * data_wait)
+            let (curve, wait) = (sparkline(&losses, SPARKS), 100.0 * data_wait);
+            format!("loss {smoothed:.4}, {wait:.1} % of the time waiting for data  {curve}")
         });
     }
     progress.finish();
     // Of an earlier step's weights they would be of no use.
-    let stale = trained_on && run.memory().is_file();
-    if stale {
-        std::fs::remove_file(run.memory())?;
+    let derived = [run.memory(), run.probe(), run.decoder()];
+    for path in derived.iter().filter(|path| trained_on && path.is_file()) {
+        std::fs::remove_file(path).with_context(|| path.display().to_string())?;
     }
-    if stale || !run.probe().is_file() {
-        fit_probe(trainer.model(), &experience, run)?;
+    if !Displays::complete(run, trainer.model()) {
+        Displays::fit(session, trainer.model(), &experience, run, seed)?;
     }
     if !run.memory().is_file() {
         Memory::new(trainer.model(), &experience, seed, threads)?.save(&run.memory())?;
@@ -255,6 +272,7 @@ pub fn train(
         steps: trainer.steps_done(),
         seconds: started.elapsed().as_secs_f64(),
         loss: smoothed,
+        curve: sparkline(&losses, SPARKS),
         skipped: trainer.steps_skipped(),
         parameters: trainer.model().parameters(),
         validation: trainer.validate()?,
@@ -306,20 +324,4 @@ fn validation_values(validation: Option<Validation>) -> Vec<(String, f32)> {
     }
     values.extend(validation.reward.map(|reward| ("validation/reward".to_owned(), reward)));
     values
-}
-
-/// Frames that the probe is fitted on, at most.
-const PROBE_FRAMES: usize = 5000;
-
-/// Fits the linear probe from latents to privileged state, for display only, and stores it.
-fn fit_probe(model: &WorldModel, experience: &Experience, run: &RunDir) -> anyhow::Result<()> {
-    let stride = experience.frames().div_ceil(PROBE_FRAMES).max(1);
-    let frames: Vec<usize> = (0..experience.frames()).step_by(stride).collect();
-    let latents = model.encode_frames(experience, &frames)?;
-    let targets: Vec<f32> =
-        frames.iter().flat_map(|&frame| experience.privileged(frame).to_vec()).collect();
-    let probe =
-        LinearProbe::fit(&latents, model.latent_dim(), &targets, experience.privileged_names.len());
-    let stored = json!({ "names": experience.privileged_names, "probe": probe });
-    write_whole(&run.probe(), format!("{stored:#}").as_bytes())
 }

@@ -192,8 +192,12 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Windows in a batch.
     pub batch: usize,
-    /// Observations in a window, an action block apart.
+    /// Observations in a window.
     pub window: usize,
+    /// Action blocks between them. An encoder learns from what moves, a predictor of contact from short blocks: a
+    /// stride gives each what it needs. The second part of training looks at every block.
+    #[serde(default = "one")]
+    pub stride: usize,
     /// Share of steps on which a sample's history is hidden from the predictor.
     pub history_dropout: f32,
     /// Share of episodes kept for validation.
@@ -339,6 +343,14 @@ impl TrainConfig {
             if window < 2 {
                 return reject(window_key, window, "a prediction needs at least 2 observations");
             }
+        }
+        if self.stride == 0 {
+            return reject("train.stride", 0, "1 looks at every action block");
+        }
+        if self.stride > 1 && model.inverse_dynamics.is_some() {
+            let fix =
+                "model.inverse_dynamics tells one block from the latents around it; set it to 1";
+            return reject("train.stride", self.stride, fix);
         }
         if let Some(later) = &self.predictor {
             if !(later.multiple > 0.0 && later.multiple <= 1e6) {

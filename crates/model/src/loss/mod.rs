@@ -13,17 +13,18 @@ use candle_core::{DType, Device, Result, Tensor};
 use housecat_core::Rng;
 use std::collections::BTreeMap;
 
-/// Latents of a batch and what is predicted from them.
+/// Latents of a batch and what is predicted from them. K is the stride: the blocks between two observations.
 pub(crate) struct Predictions {
     /// Encoded latents, `[T * B, D]`.
     pub latents: Tensor,
-    /// Teacher-forced predictions of steps 1.., `[(T - 1) * B, D]`: of each member of an ensemble in training,
-    /// their mean otherwise.
+    /// Teacher-forced predictions of observations 1.., each from the one before it, `[(T - 1) * B, D]`: of each member
+    /// of an ensemble in training, their mean otherwise.
     pub forced: Vec<Tensor>,
-    /// Open-loop predictions of steps 1.. from the first latent, `[(T - 1) * B, D]`: in training each member
+    /// Open-loop predictions of observations 1.. from the first latent, `[(T - 1) * B, D]`: in training each member
     /// goes its own way, otherwise all go the mean's.
     pub open_loop: Vec<Tensor>,
-    /// Predicted block rewards along the encoded latents, `[(T - 1) * B, 1]`.
+    /// Predicted block rewards along the encoded latents, between them along the forced predictions,
+    /// `[K * (T - 1) * B, 1]`.
     pub rewards: Option<Tensor>,
     /// Action blocks told from the latents around them, `[(T - 1) * B, block]`.
     pub inverse: Option<Tensor>,
@@ -32,7 +33,7 @@ pub(crate) struct Predictions {
 impl Predictions {
     /// Runs the whole network over a batch.
     pub(crate) fn new(model: &WorldModel, batch: &Batch, pass: &Pass) -> Result<Self> {
-        let (b, steps) = (batch.size, batch.length - 1);
+        let (b, steps, stride) = (batch.size, batch.length - 1, batch.stride);
         let latents = match &batch.input {
             Input::Frames(frames) => model.encoder.forward(frames, pass)?,
             Input::Latents(latents) => latents.clone(),
@@ -42,22 +43,34 @@ impl Predictions {
         let encoded = encoded.collect::<Result<Vec<_>>>()?;
         let now = latents.narrow(0, 0, steps * b)?;
         let next = latents.narrow(0, b, steps * b)?;
-        let forced = members
-            .iter()
-            .zip(&encoded)
-            .map(|(member, e)| member.forced(&latents, e, &batch.history, b, pass));
-        let forced = forced.collect::<Result<Vec<_>>>()?;
+        // From each latent to the next: the latents at the ends of the K blocks.
+        let strides = members.iter().zip(&encoded).map(|(member, e)| {
+            if stride == 1 {
+                let forced = member.forced(&latents, e, &batch.history, b, pass)?;
+                return Ok(vec![now.clone(), forced]);
+            }
+            let blocks = (0..stride).map(|k| e.narrow(0, k * steps * b, steps * b));
+            let blocks = blocks.collect::<Result<Vec<_>>>()?;
+            let mut path = vec![now.clone()];
+            for k in 1..=stride {
+                path.push(member.step(&path, &blocks[..k], pass)?);
+            }
+            Ok(path)
+        });
+        let strides = strides.collect::<Result<Vec<_>>>()?;
+        let forced: Vec<Tensor> = strides.iter().map(|path| path[stride].clone()).collect();
 
         let ahead = |members: &[Predictor], encoded: &[Tensor]| {
             let mut path = vec![latents.narrow(0, 0, b)?];
-            let mut blocks = vec![Vec::with_capacity(steps); members.len()];
-            for t in 0..steps {
+            let mut blocks = vec![Vec::with_capacity(steps * stride); members.len()];
+            for (t, k) in (0..steps).flat_map(|t| (0..stride).map(move |k| (t, k))) {
                 for (blocks, e) in blocks.iter_mut().zip(encoded) {
-                    blocks.push(e.narrow(0, t * b, b)?);
+                    blocks.push(e.narrow(0, (k * steps + t) * b, b)?);
                 }
                 path.push(mean_step(members, &path, &blocks, pass)?);
             }
-            Tensor::cat(&path[1..], 0)
+            let seen: Vec<&Tensor> = path.iter().step_by(stride).skip(1).collect();
+            Tensor::cat(&seen, 0)
         };
         let (forced, open_loop) = match pass {
             Pass::Train(_) => {
@@ -67,7 +80,15 @@ impl Predictions {
             Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded)?]),
         };
         let rewards = match &model.reward {
-            Some(head) => Some(head.forward(&now, &encoded[0], &next)?),
+            Some(head) => {
+                let before = &strides[0][..stride];
+                let after = [&strides[0][1..stride], std::slice::from_ref(&next)].concat();
+                Some(head.forward(
+                    &Tensor::cat(before, 0)?,
+                    &encoded[0],
+                    &Tensor::cat(&after, 0)?,
+                )?)
+            }
             None => None,
         };
         let inverse = match &model.inverse {

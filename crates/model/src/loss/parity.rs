@@ -40,6 +40,7 @@ fn a_step_learns_what_lewm_learns() {
     let batch = Batch {
         size,
         length: steps + 1,
+        stride: 1,
         input: Input::Frames(Senses { pixels: Some(pixels), state: None }),
         blocks,
         rewards: rows.clone(),

@@ -75,12 +75,14 @@ fn model(
     model
 }
 
-fn batch(input: &ModelInput) -> Batch {
+fn batch(input: &ModelInput, stride: usize) -> Batch {
     let rows = (LENGTH - 1) * SIZE;
-    let random = |name: &str, columns| check::normal(name, &[rows, columns]).as_tensor().detach();
+    let random =
+        |name: &str, columns| check::normal(name, &[stride * rows, columns]).as_tensor().detach();
     Batch {
         size: SIZE,
         length: LENGTH,
+        stride,
         input: Input::Frames(senses(input, LENGTH * SIZE)),
         blocks: random("blocks", 2),
         rewards: random("rewards", 1),
@@ -105,7 +107,7 @@ fn every_variable_of_every_encoder_and_predictor_gets_a_gradient() {
     for (encoder, input) in kinds(folder.path()) {
         for predictor in predictors() {
             let model = model(encoder.clone(), &input, predictor.clone());
-            let (loss, metrics) = loss(&model, &batch(&input), &terms()).unwrap();
+            let (loss, metrics) = loss(&model, &batch(&input, 1), &terms()).unwrap();
             assert!(metrics.values().all(|value| value.is_finite()), "{metrics:?}");
             let store = loss.backward().unwrap();
             for (name, var) in &model.variables {
@@ -124,12 +126,17 @@ fn gradients_of_every_term_match_differences() {
     let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
     let input = ModelInput::State { names };
     let encoder = crate::EncoderConfig::Mlp { hidden: 6 };
-    let batch = batch(&input);
-    for predictor in predictors() {
+    let strides = [1, 2].map(|stride| batch(&input, stride));
+    for (predictor, batch) in
+        predictors().into_iter().flat_map(|p| strides.iter().map(move |b| (p.clone(), b)))
+    {
         let model = model(encoder.clone(), &input, predictor);
         for term in terms() {
+            if batch.stride > 1 && matches!(term, LossConfig::InverseDynamics { .. }) {
+                continue; // refused by the configuration
+            }
             let terms = [term];
-            let reached = loss(&model, &batch, &terms).unwrap().0.backward().unwrap();
+            let reached = loss(&model, batch, &terms).unwrap().0.backward().unwrap();
             let vars: Vec<_> = model
                 .variables
                 .iter()
@@ -137,7 +144,46 @@ fn gradients_of_every_term_match_differences() {
                 .filter(|var| reached.get(var.as_tensor()).is_some())
                 .collect();
             assert!(!vars.is_empty(), "{terms:?} trains nothing");
-            check::gradients(&vars, 1e-3, 3e-2, &|| Ok(loss(&model, &batch, &terms)?.0));
+            check::gradients(&vars, 1e-3, 3e-2, &|| Ok(loss(&model, batch, &terms)?.0));
+        }
+    }
+}
+
+#[test]
+fn a_stride_passes_over_observations_and_not_over_blocks() {
+    let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let input = ModelInput::State { names };
+    let latents = check::normal("latents", &[(2 * LENGTH - 1) * SIZE, 5]).as_tensor().detach();
+    let at = |rows: &Tensor, t: usize| rows.narrow(0, t * SIZE, SIZE).unwrap();
+    let ones = |rows| Tensor::ones((rows, 1), DType::F32, &Device::Cpu).unwrap();
+    let steps = 2 * (LENGTH - 1);
+    let blocks = check::normal("blocks", &[steps * SIZE, 2]).as_tensor().detach();
+    let every = Batch {
+        length: 2 * LENGTH - 1,
+        input: Input::Latents(latents.clone()),
+        blocks: blocks.clone(),
+        history: ones(steps * SIZE),
+        ..batch(&input, 1)
+    };
+    let seen: Vec<Tensor> = (0..LENGTH).map(|t| at(&latents, 2 * t)).collect();
+    let order = (0..steps).step_by(2).chain((1..steps).step_by(2));
+    let ordered: Vec<Tensor> = order.map(|t| at(&blocks, t)).collect();
+    let second = Batch {
+        input: Input::Latents(Tensor::cat(&seen, 0).unwrap()),
+        blocks: Tensor::cat(&ordered, 0).unwrap(),
+        ..batch(&input, 2)
+    };
+    for predictor in predictors() {
+        let model = model(crate::EncoderConfig::Mlp { hidden: 6 }, &input, predictor);
+        let whole = Predictions::new(&model, &every, &Pass::Look).unwrap();
+        let strided = Predictions::new(&model, &second, &Pass::Look).unwrap();
+        for t in 0..LENGTH - 1 {
+            let [want, got] = [at(&whole.open_loop[0], 2 * t + 1), at(&strided.open_loop[0], t)];
+            assert_eq!(values(&want).unwrap(), values(&got).unwrap());
+        }
+        let [want, got] = [at(&strided.open_loop[0], 0), at(&strided.forced[0], 0)];
+        for (want, got) in values(&want).unwrap().iter().zip(values(&got).unwrap()) {
+            assert!((want - got).abs() < 1e-5, "from the first latent both are the same");
         }
     }
 }

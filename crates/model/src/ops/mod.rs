@@ -1,6 +1,6 @@
 //! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
 //! cut the graph: convolution blocks with soft-argmax, batch and layer normalisation, linear
-//! layers, attention, activations, SIGReg and covariances.
+//! layers, attention, activations, SIGReg, covariances and painting.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
 //! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
@@ -18,6 +18,7 @@ mod linear;
 mod math;
 mod matmul;
 mod packed;
+mod painting;
 mod sigreg;
 mod soft_argmax;
 
@@ -31,6 +32,7 @@ pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
 pub(crate) use matmul::{Layout2, matmul};
 pub(crate) use packed::{Addend, Packed, Source, padded, stride};
+pub(crate) use painting::{Targets, over, painting_error, sigmoid_in_place};
 pub(crate) use sigreg::{SigRegShape, sigreg};
 
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor};

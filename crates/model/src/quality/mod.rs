@@ -9,7 +9,7 @@ mod probes;
 pub use geometry::Spread;
 pub use probes::{Probe, Reading};
 
-use crate::{ModelError, WorldModel};
+use crate::{ModelError, Reconstruction, WorldModel};
 use housecat_core::{Quantity, Seed};
 use std::ops::Range;
 
@@ -53,6 +53,9 @@ pub struct Quality {
     pub latent_dim: usize,
     /// Standard deviations of the latent's components; a least one near 0 is a component that has collapsed.
     pub std: Spread,
+    /// How well a decoder paints the pictures of these latents, once that has been measured too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Reconstruction>,
 }
 
 impl Quality {
@@ -96,11 +99,12 @@ impl Quality {
             effective_rank: geometry::effective_rank(&eigenvalues),
             latent_dim: d,
             std: geometry::spread(latents, d),
+            decoder: None,
         }))
     }
 }
 
 /// What is not finite, as the largest number that is: files hold no infinities.
-fn finite(value: f64) -> f64 {
+pub(crate) fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::MAX }
 }

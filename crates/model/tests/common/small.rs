@@ -8,6 +8,7 @@ pub fn train_config(steps: u64) -> TrainConfig {
         steps,
         batch: 16,
         window: 4,
+        stride: 1,
         history_dropout: 0.2,
         validation: 0.2,
         checkpoint_every: 5,

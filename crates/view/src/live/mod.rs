@@ -1,8 +1,8 @@
 //! Watching work while it is done.
 //!
 //! [`Live`] stands between the work and a recorder. The work hands over and goes on at once; a thread of its own
-//! displays. One episode is shown at a time, whichever thread it runs in, and no more steps a second than asked for.
-//! What the display cannot keep up with is left out and counted.
+//! displays. One episode is shown at a time, whichever thread it runs in, from beginning to end; and no more of them
+//! than the steps a second that were asked for make up. What is left out is counted.
 
 mod queue;
 
@@ -49,7 +49,7 @@ impl Display for RerunRecorder {
 pub struct Live(Watched<RerunRecorder>);
 
 impl Live {
-    /// Lets a recorder watch, up to `hz` control steps a second by the clock on the wall.
+    /// Lets a recorder watch, up to `hz` control steps a second of wall-clock time, taken over whole episodes.
     pub fn new(recorder: RerunRecorder, hz: f64) -> Self {
         Self(Watched::new(recorder, hz))
     }
@@ -137,7 +137,7 @@ impl Recorder for Follower {
         if self.on_stage {
             self.queue.end(None);
         }
-        self.on_stage = self.queue.begin(header);
+        self.on_stage = self.queue.begin(header, Instant::now());
     }
 
     fn record(&mut self, step: StepRecord) {

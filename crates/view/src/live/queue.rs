@@ -1,15 +1,22 @@
-//! The bounded queue between work and display, which would rather lose a step than hold up the work.
+//! The bounded queue between work and display, which would rather lose an episode than hold up the work.
+//!
+//! Episodes are shown whole. The rate is a budget: an episode that runs faster than it uses it up in advance, and the
+//! next is shown when it has been made good. Only where the display cannot even take an episode that it has begun are
+//! steps of it left out: every other one, then three of four, and so on until it has caught up.
 
 use housecat_core::{EpisodeHeader, EpisodeSummary, StepRecord};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Messages that may wait: with images of 224 x 224 pixels some 10 MB.
-const CAPACITY: usize = 64;
+/// Messages that may wait: with images of 224 x 224 pixels some 40 MB.
+const CAPACITY: usize = 256;
 
-/// The lowest rate to which a slow display brings the queue, as the time between two steps.
-const SLOWEST: Duration = Duration::from_secs(2);
+/// A display may be this far behind when an episode begins.
+const BEHIND: usize = CAPACITY / 4;
+
+/// At least one of so many steps is offered to the display.
+const STRIDE: u64 = 64;
 
 /// What is on its way to the display.
 pub(super) enum Message<A> {
@@ -23,22 +30,26 @@ pub(super) enum Message<A> {
     Adjust(Box<dyn FnOnce(&mut A) + Send>),
 }
 
-/// How much of the work was shown: control steps of the episodes that were followed, and lines of metrics.
+/// How much of the work was shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Shown.
-    pub shown: u64,
-    /// Left out to keep to the rate that was asked for.
-    pub thinned: u64,
-    /// Left out because the display was slower than that.
-    pub dropped: u64,
+    /// Episodes that were followed.
+    pub episodes: u64,
+    /// Episodes passed over: another was on, or the rate that was asked for or the display did not allow another.
+    pub passed_over: u64,
+    /// Control steps shown.
+    pub steps: u64,
+    /// Lines of metrics shown.
+    pub metrics: u64,
+    /// Steps of followed episodes, and lines of metrics, that are missing because the display was too slow.
+    pub missing: u64,
 }
 
 /// The queue. Any thread may put, one takes.
 pub(super) struct Queue<A> {
     state: Mutex<State<A>>,
     changed: Condvar,
-    /// Between two steps that are shown, and between two plans.
+    /// What a step costs of the budget.
     pace: Duration,
 }
 
@@ -48,10 +59,10 @@ struct State<A> {
     closed: bool,
     /// An episode is being followed: there is one stage.
     taken: bool,
-    /// The time between two steps at present: longer than the pace once the display is too slow.
-    interval: Duration,
-    last_step: Option<Instant>,
-    last_plan: Option<Instant>,
+    /// Until then the budget is spent.
+    spent: Option<Instant>,
+    /// Every so manieth step is shown: more than 1 once the display is too slow.
+    stride: u64,
     overrun: bool,
 }
 
@@ -62,42 +73,40 @@ impl<A> Queue<A> {
             count: Shown::default(),
             closed: false,
             taken: false,
-            interval: pace,
-            last_step: None,
-            last_plan: None,
+            spent: None,
+            stride: 1,
             overrun: false,
         };
         Self { state: Mutex::new(state), changed: Condvar::new(), pace }
     }
 
-    /// Takes the stage for an episode; not if it is taken, or the display is behind.
-    pub fn begin(&self, header: &EpisodeHeader) -> bool {
+    /// Takes the stage for an episode; not if it is taken, the budget is spent, or the display is behind.
+    pub fn begin(&self, header: &EpisodeHeader, now: Instant) -> bool {
         let mut state = self.state();
-        let free = !state.taken && !state.closed && state.messages.len() < CAPACITY;
-        if free {
-            state.taken = true;
-            self.put(&mut state, Message::Begin(header.clone()));
+        let affordable = state.spent.is_none_or(|until| until <= now);
+        let free = !state.taken && !state.closed && state.messages.len() <= BEHIND;
+        if !(free && affordable) {
+            state.count.passed_over += 1;
+            return false;
         }
-        free
+        state.taken = true;
+        state.count.episodes += 1;
+        state.stride = (state.stride / 2).max(1);
+        self.put(&mut state, Message::Begin(header.clone()));
+        true
     }
 
     /// Offers a step of the episode on stage.
     pub fn step(&self, record: &StepRecord, now: Instant) {
         let mut state = self.state();
-        // Plans are few and say most: they have a pace of their own.
-        let (last, interval) = match record.plan.is_some() && state.interval == self.pace {
-            true => (state.last_plan, self.pace),
-            false => (state.last_step, state.interval),
-        };
-        if last.is_some_and(|last| now.duration_since(last) < interval) {
-            state.count.thinned += u64::from(state.interval == self.pace);
-            state.count.dropped += u64::from(state.interval != self.pace);
+        if record.step % state.stride != 0 {
+            state.count.missing += 1;
         } else if self.room(&mut state) {
-            state.last_step = Some(now);
-            if record.plan.is_some() {
-                state.last_plan = Some(now);
-            }
+            state.count.steps += 1;
+            state.spent = Some(state.spent.map_or(now, |until| until.max(now)) + self.pace);
             self.put(&mut state, Message::Step(Box::new(record.clone())));
+        } else {
+            state.stride = (2 * state.stride).min(STRIDE);
         }
     }
 
@@ -105,6 +114,7 @@ impl<A> Queue<A> {
     pub fn metrics(&self, step: u64, values: &[(String, f32)]) {
         let mut state = self.state();
         if self.room(&mut state) {
+            state.count.metrics += 1;
             self.put(&mut state, Message::Metrics(step, values.to_vec()));
         }
     }
@@ -147,26 +157,21 @@ impl<A> Queue<A> {
         self.state().count
     }
 
-    /// Whether something more may wait. Where it may not, the rate goes down; where nothing waits any more, up again.
+    /// Whether something more may wait; what may not is missing, which is said once.
     fn room(&self, state: &mut State<A>) -> bool {
         let room = state.messages.len() < CAPACITY;
         if !room {
-            state.count.dropped += 1;
-            state.interval = (2 * state.interval).clamp(Duration::from_millis(1), SLOWEST);
+            state.count.missing += 1;
             if !std::mem::replace(&mut state.overrun, true) {
                 self.put(state, Message::Overrun);
             }
-        } else {
-            state.count.shown += 1;
-            if state.messages.is_empty() {
-                state.interval = (state.interval / 2).max(self.pace);
-                // Halving never reaches a pace of zero.
-                if state.interval < self.pace + Duration::from_millis(1) {
-                    state.interval = self.pace;
-                }
-            }
         }
         room
+    }
+
+    #[cfg(test)]
+    pub fn waits(&self) -> bool {
+        !self.state().messages.is_empty()
     }
 
     fn put(&self, state: &mut State<A>, message: Message<A>) {

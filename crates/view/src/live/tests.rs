@@ -1,5 +1,4 @@
 use super::*;
-use housecat_core::PlanTrace;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts what it is shown, and takes its time.
@@ -8,7 +7,6 @@ struct Slow {
     takes: Duration,
     begun: Arc<AtomicU64>,
     steps: Arc<AtomicU64>,
-    plans: Arc<AtomicU64>,
     ended: Arc<AtomicU64>,
     overruns: Arc<AtomicU64>,
     metrics: Arc<AtomicU64>,
@@ -19,10 +17,7 @@ impl Display for Slow {
         std::thread::sleep(self.takes);
         let counter = match &message {
             Message::Begin(_) => &self.begun,
-            Message::Step(step) => {
-                self.plans.fetch_add(u64::from(step.plan.is_some()), Ordering::SeqCst);
-                &self.steps
-            }
+            Message::Step(_) => &self.steps,
             Message::End(_) => &self.ended,
             Message::Metrics(..) => &self.metrics,
             Message::Overrun => &self.overruns,
@@ -36,9 +31,9 @@ impl Display for Slow {
     }
 }
 
-fn step(plan: bool) -> StepRecord {
+fn step(step: u64) -> StepRecord {
     StepRecord {
-        step: 0,
+        step,
         time_secs: 0.0,
         observation: Default::default(),
         poses: Vec::new(),
@@ -46,7 +41,7 @@ fn step(plan: bool) -> StepRecord {
         action: Vec::new(),
         transition: Default::default(),
         goal_errors: Vec::new(),
-        plan: plan.then(PlanTrace::default),
+        plan: None,
     }
 }
 
@@ -54,70 +49,110 @@ fn seen(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::SeqCst)
 }
 
+fn begin(queue: &Queue<Slow>) -> bool {
+    queue.begin(&EpisodeHeader::default(), Instant::now())
+}
+
 #[test]
 fn a_slow_display_does_not_hold_up_the_work_and_what_it_misses_is_counted() {
-    let slow = Slow { takes: Duration::from_millis(5), ..Slow::default() };
+    let slow = Slow { takes: Duration::from_millis(2), ..Slow::default() };
     let watched = Watched::new(slow.clone(), f64::INFINITY);
     let started = Instant::now();
-    assert!(watched.queue.begin(&EpisodeHeader::default()));
+    assert!(begin(&watched.queue));
     // All of it would take the display 20 s.
-    (0..4000).for_each(|_| watched.queue.step(&step(false), Instant::now()));
+    (0..10_000).for_each(|index| watched.queue.step(&step(index), Instant::now()));
     watched.queue.end(Some(&EpisodeSummary::default()));
+    // It is far behind: no time for another episode.
+    assert!(!begin(&watched.queue));
     let worked = started.elapsed();
     assert!(worked < Duration::from_secs(2), "{worked:?}");
     let (count, outcome) = watched.finish();
     outcome.unwrap();
-    assert_eq!(count.shown + count.dropped, 4000, "{count:?}");
-    assert_eq!((count.shown, count.thinned), (seen(&slow.steps), 0));
-    assert!(count.dropped > 3000, "{count:?}");
+    assert_eq!((count.steps + count.missing, count.passed_over), (10_000, 1), "{count:?}");
+    assert_eq!(count.steps, seen(&slow.steps));
+    assert!(count.missing > 8000, "{count:?}");
     assert_eq!(seen(&slow.overruns), 1, "it is said once");
     assert!(started.elapsed() < Duration::from_secs(5), "the queue was not bounded");
 }
 
 #[test]
-fn the_rate_is_kept_and_recovers() {
-    let pace = Duration::from_millis(100);
-    let queue = Queue::<Slow>::new(pace);
+fn fast_episodes_are_shown_whole_at_the_rate_and_the_others_passed_over() {
+    let queue = Queue::<Slow>::new(Duration::from_millis(100));
     let start = Instant::now();
     let at = |ms: u64| start + Duration::from_millis(ms);
-    assert!(queue.begin(&EpisodeHeader::default()));
-    // Ten a second of a hundred a second, and a plan between them.
-    (0..100).for_each(|index| queue.step(&step(index == 5), at(10 * index)));
-    assert_eq!(queue.count(), Shown { shown: 11, thinned: 89, dropped: 0 });
-    while queue.count().dropped == 0 {
-        queue.metrics(0, &[]);
+    let header = EpisodeHeader::default();
+    // Episodes of 20 steps, a millisecond each: 10 steps a second leave time for one in 2 s.
+    let mut begun = Vec::new();
+    for episode in 0..300 {
+        if queue.begin(&header, at(20 * episode)) {
+            begun.push(20 * episode);
+            (0..20).for_each(|index| queue.step(&step(index), at(20 * episode + index)));
+            queue.end(Some(&EpisodeSummary::default()));
+        }
+        // The display keeps up.
+        while queue.waits() {
+            queue.take();
+        }
     }
-    // It is full: half the rate from now on, until it is empty again.
-    let before = queue.count();
-    queue.step(&step(false), at(1150));
-    assert_eq!(queue.count().dropped, before.dropped + 1);
-    queue.close();
-    for ms in [1350, 1550, 1650] {
-        while queue.take().is_some() {}
-        queue.step(&step(false), at(ms - 1));
-        queue.step(&step(false), at(ms));
+    assert_eq!(begun, [0, 2000, 4000]);
+    let expected = Shown { episodes: 3, passed_over: 297, steps: 60, metrics: 0, missing: 0 };
+    assert_eq!(queue.count(), expected);
+    // Slow ones are never passed over.
+    for episode in 0..5 {
+        let begins = 10_000 + 2500 * episode;
+        assert!(queue.begin(&header, at(begins)));
+        (0..20).for_each(|index| queue.step(&step(index), at(begins + 120 * index)));
+        queue.end(None);
+        while queue.waits() {
+            queue.take();
+        }
     }
-    // Each came when it was due, and a moment before it was not; the last time because of the rate that was asked for.
-    let after = queue.count();
-    let (shown, dropped) = (after.shown - before.shown, after.dropped - before.dropped);
-    assert_eq!((shown, dropped, after.thinned - before.thinned), (3, 3, 1), "{after:?}");
+}
+
+#[test]
+fn a_display_that_falls_behind_gets_fewer_steps_until_it_has_caught_up() {
+    let queue = Queue::<Slow>::new(Duration::ZERO);
+    let now = Instant::now();
+    let steps = |count: u64| {
+        assert!(queue.begin(&EpisodeHeader::default(), now));
+        let before = queue.count().steps;
+        (0..count).for_each(|index| queue.step(&step(index), now));
+        queue.end(None);
+        queue.count().steps - before
+    };
+    let empty = || {
+        while queue.waits() {
+            queue.take();
+        }
+    };
+    assert!(steps(1000) < 500);
+    // Half the rate at each overrun, twice the rate with each episode that begins.
+    let recovering: Vec<u64> = std::iter::repeat_with(|| {
+        empty();
+        steps(64)
+    })
+    .take(8)
+    .collect();
+    assert!(recovering.is_sorted() && recovering[0] < 64, "{recovering:?}");
+    assert_eq!(recovering.last(), Some(&64));
 }
 
 #[test]
 fn one_episode_is_on_stage_and_leaves_it_even_without_an_end() {
     let display = Slow::default();
-    let watched = Watched::new(display.clone(), 1e9);
+    let watched = Watched::new(display.clone(), f64::INFINITY);
     let queue = &watched.queue;
-    assert!(queue.begin(&EpisodeHeader::default()));
-    assert!(!queue.begin(&EpisodeHeader::default()));
+    assert!(begin(queue));
+    assert!(!begin(queue));
     queue.end(None);
-    assert!(queue.begin(&EpisodeHeader::default()));
-    queue.step(&step(true), Instant::now());
+    assert!(begin(queue));
+    queue.step(&step(0), Instant::now());
     queue.end(Some(&EpisodeSummary::default()));
     queue.metrics(3, &[("train/loss".into(), 1.0)]);
     let (count, outcome) = watched.finish();
     outcome.unwrap();
-    assert_eq!((seen(&display.begun), seen(&display.ended), seen(&display.plans)), (2, 1, 1));
-    assert_eq!((seen(&display.metrics), count.shown), (1, 2));
-    assert!(!queue.begin(&EpisodeHeader::default()), "nothing is taken after the end");
+    assert_eq!((seen(&display.begun), seen(&display.ended), seen(&display.steps)), (2, 1, 1));
+    let expected = Shown { episodes: 2, passed_over: 1, steps: 1, metrics: 1, missing: 0 };
+    assert_eq!((seen(&display.metrics), count), (1, expected));
+    assert!(!begin(queue), "nothing is taken after the end");
 }

@@ -24,11 +24,26 @@ pub enum Purpose {
     Dataset,
 }
 
+impl Purpose {
+    /// In a word.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Collect => "collect",
+            Self::Train => "train",
+            Self::Evaluate => "evaluate",
+            Self::Plan => "plan",
+            Self::Dataset => "dataset",
+        }
+    }
+}
+
 /// Something that there is to show beyond the scene and the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// What a camera shows.
     Camera(String),
+    /// What a plan expects to see.
+    Film,
     /// A goal image.
     GoalImage,
     /// Actions.
@@ -79,6 +94,10 @@ pub(super) fn blueprint(
         Purpose::Collect | Purpose::Evaluate | Purpose::Plan => {
             let left = Vertical::new([scene, log]).with_row_shares(vec![4.0, 1.0]);
             let mut rows = numbers(purpose, parts);
+            if parts.contains(&Part::Film) {
+                let film = Spatial2DView::new("imagined ahead").with_origin("imagination/film");
+                rows.insert(0, (0.6, film.into()));
+            }
             if let Some(pictures) = pictures(parts) {
                 rows.insert(0, (1.4, pictures));
             }
@@ -112,6 +131,9 @@ fn pictures(parts: &Parts) -> Option<ContainerLike> {
             Part::Camera(name) => {
                 let origin = super::camera_entity(name);
                 Some(Spatial2DView::new(name.clone()).with_origin(origin).into())
+            }
+            Part::Film => {
+                Some(Spatial2DView::new("expected").with_origin("imagination/now").into())
             }
             Part::GoalImage => Some(Spatial2DView::new("goal").with_origin("goal/image").into()),
             _ => None,

@@ -46,8 +46,9 @@ impl Layout {
         let blueprint = blueprint(purpose, scene, parts, self.control_hz);
 
         // The API sends a finished blueprint only; catch it, add the properties, then pass it on.
-        let (scratch, caught) =
-            RecordingStreamBuilder::new(application(&self.sim)).memory().map_err(failed)?;
+        let (scratch, caught) = RecordingStreamBuilder::new(application(&self.sim, purpose))
+            .memory()
+            .map_err(failed)?;
         if !scratch.is_enabled() {
             return Ok(()); // RERUN=0 silences the blueprint API altogether.
         }

@@ -7,6 +7,8 @@
 //! | `path/candidates` | where other candidates of the search would have it go, coloured by their cost |
 //! | `path/success/<protocol>` | where each protocol's criterion was first met |
 //! | `camera/<name>`, `goal/image` | what the policy sees and is asked for |
+//! | `imagination/film` | what the plan expects to see, block by block, the present first |
+//! | `imagination/now` | what was expected to be seen now |
 //! | `action`, `state`, `reward`, `goal/distance` | plots, one line per component |
 //! | `goal/error/<term>` | errors against the goal, each in its unit |
 //! | `plan/cost/best`, `plan/cost/elites`, `plan/milliseconds` | what the planner found, and how long it took |
@@ -27,7 +29,7 @@ mod stream;
 mod training;
 
 pub use blueprint::Purpose;
-pub use plan::{Fan, Probe};
+pub use plan::{Fan, Imagination, Painter, Probe};
 pub use stream::Sink;
 
 use crate::ViewError;
@@ -39,8 +41,8 @@ use housecat_core::{
 use layout::Layout;
 use rerun::{EntityPath, Radius, TextLogLevel, archetypes};
 use scene::{Eye, Stagehand};
-use std::collections::BTreeSet;
-use stream::Stream;
+use std::collections::{BTreeMap, BTreeSet};
+use stream::{Door, Stream};
 
 /// The world position in metres whose path is drawn, from the poses of the scene's bodies and the
 /// privileged state.
@@ -68,20 +70,22 @@ pub struct Stage<'a> {
 /// A recorder cannot stop an episode: the first error silences it and is reported by
 /// [`finish`](Self::finish). A file recorder that is dropped unfinished leaves no file.
 pub struct RerunRecorder {
+    door: Door,
     stream: Stream,
     error: Option<ViewError>,
     stagehand: Stagehand,
     scene: Scene,
     spaces: Spaces,
     sim: String,
-    probe: Option<Probe>,
-    fan: Option<Fan>,
+    imagination: Imagination,
+    /// What plans expect to be seen, by step of the episode.
+    expected: BTreeMap<u64, Image>,
     tracked: Option<Tracked>,
     eye: Option<Eye>,
     /// What there is to show, and what the last layout sent shows.
     purpose: Purpose,
     parts: Parts,
-    arranged: Option<(Purpose, Parts)>,
+    arranged: Option<Parts>,
     /// An episode has begun.
     begun: bool,
     /// Entities of plots whose lines have their names.
@@ -113,24 +117,18 @@ impl RerunRecorder {
     /// [`ViewError::Write`] if the file cannot be created, [`ViewError::Viewer`] if no viewer can be
     /// started, [`ViewError::Scene`] if a shape sits on a body that the scene lacks.
     pub fn new(sink: Sink, stage: &Stage<'_>, purpose: Purpose) -> Result<Self, ViewError> {
-        let stream = Stream::open(sink, stage.sim)?;
-        let stagehand = Stagehand::build(&stream, stage.scene)?;
-        let Spaces { action, observation, .. } = stage.spaces;
-        for (entity, names) in [("action", &action.names), ("state", &observation.state)] {
-            if !names.is_empty() {
-                let lines = archetypes::SeriesLines::new().with_names(names.iter().cloned());
-                stream.fixed(entity, &lines)?;
-            }
-        }
+        let door = Door::open(sink)?;
+        let (stream, stagehand) = set_up(&door, stage, purpose)?;
         Ok(Self {
+            door,
             stream,
             error: None,
             stagehand,
             scene: stage.scene.clone(),
             spaces: stage.spaces.clone(),
             sim: stage.sim.to_owned(),
-            probe: None,
-            fan: None,
+            imagination: Imagination::default(),
+            expected: BTreeMap::new(),
             tracked: None,
             eye: None,
             purpose,
@@ -145,14 +143,28 @@ impl RerunRecorder {
         })
     }
 
-    /// From now on it is about this; the layout changes with it.
+    /// From now on it is about this: in a recording of its own, because the viewer keeps a layout and a timeline for each
+    /// recording.
     pub fn set_purpose(&mut self, purpose: Purpose) {
-        self.purpose = purpose;
+        if purpose != self.purpose {
+            self.attempt(|this| this.turn_to(purpose));
+        }
     }
 
-    /// Draws the paths that plans imagine from now on through this probe, and those of candidates through this fan.
-    pub fn set_imagination(&mut self, probe: Probe, fan: Fan) {
-        (self.probe, self.fan) = (Some(probe), Some(fan));
+    fn turn_to(&mut self, purpose: Purpose) -> Result<(), ViewError> {
+        let stage = Stage { sim: &self.sim, scene: &self.scene, spaces: &self.spaces };
+        let (stream, stagehand) = set_up(&self.door, &stage, purpose)?;
+        self.door.end(std::mem::replace(&mut self.stream, stream))?;
+        (self.purpose, self.stagehand, self.clock) = (purpose, stagehand, Clock::default());
+        (self.arranged, self.begun) = (None, false);
+        self.parts.clear();
+        self.named.clear();
+        Ok(())
+    }
+
+    /// Shows what plans imagine from now on through this.
+    pub fn set_imagination(&mut self, imagination: Imagination) {
+        self.imagination = imagination;
     }
 
     /// Draws the path of this point.
@@ -163,7 +175,7 @@ impl RerunRecorder {
 
     /// The page on which a browser shows this, if one is served.
     pub fn page(&self) -> Option<&str> {
-        self.stream.page()
+        self.door.page()
     }
 
     /// Notes something in the log.
@@ -177,10 +189,11 @@ impl RerunRecorder {
     /// The first error met while recording, or [`ViewError::Write`] / [`ViewError::Viewer`] if the
     /// rest cannot be delivered.
     pub fn finish(self) -> Result<(), ViewError> {
-        match self.error {
-            Some(error) => Err(error),
-            None => self.stream.close(),
+        if let Some(error) = self.error {
+            return Err(error);
         }
+        self.door.end(self.stream)?;
+        self.door.close()
     }
 
     /// Runs a piece of recording unless an earlier one failed.
@@ -206,10 +219,11 @@ impl RerunRecorder {
         }
         self.clock = Clock { step: clock.first_step, secs: clock.first_secs, ..clock };
         self.executed.clear();
+        self.expected.clear();
         self.met = Success::default();
         self.unmarked.clear();
         self.set_time();
-        for entity in ["path", "goal/image"] {
+        for entity in ["path", "goal/image", "imagination"] {
             self.stream.log(entity, &clear)?;
         }
         if let Some(goal) = &header.goal_image {
@@ -235,8 +249,9 @@ impl RerunRecorder {
             self.parts.insert(Part::Action);
         }
         if let Some(plan) = &record.plan {
-            self.log_plan(plan)?;
+            self.log_plan(record.step, plan)?;
         }
+        self.log_expected(record.step)?;
         // The outcome belongs to the moment after the action.
         self.clock.step += 1;
         self.clock.secs = self.clock.first_secs + transition.time_secs;
@@ -268,10 +283,9 @@ impl RerunRecorder {
         self.say(TextLogLevel::INFO, format!("episode {} ended: {words}", self.clock.episode))
     }
 
-    /// Sends a layout, first of all and again whenever there is more to show or something else to look at.
+    /// Sends a layout, first of all and again whenever there is more to show.
     fn arrange(&mut self) -> Result<(), ViewError> {
-        let wanted = (self.purpose, self.parts.clone());
-        if self.arranged.as_ref() == Some(&wanted) {
+        if self.arranged.as_ref() == Some(&self.parts) {
             return Ok(());
         }
         let is_floor = |geometry: &Geometry| matches!(geometry, Geometry::Plane { .. });
@@ -282,7 +296,7 @@ impl RerunRecorder {
             control_hz: self.spaces.control_hz,
         };
         layout.send(&self.stream, self.purpose, &self.parts)?;
-        self.arranged = Some(wanted);
+        self.arranged = Some(self.parts.clone());
         Ok(())
     }
 
@@ -396,6 +410,24 @@ impl Recorder for RerunRecorder {
     fn end(&mut self, summary: &EpisodeSummary) {
         self.attempt(|this| this.log_end(summary));
     }
+}
+
+/// Begins a recording, and logs what does not change in it.
+fn set_up(
+    door: &Door,
+    stage: &Stage<'_>,
+    purpose: Purpose,
+) -> Result<(Stream, Stagehand), ViewError> {
+    let stream = door.begin(stage.sim, purpose)?;
+    let stagehand = Stagehand::build(&stream, stage.scene)?;
+    let Spaces { action, observation, .. } = stage.spaces;
+    for (entity, names) in [("action", &action.names), ("state", &observation.state)] {
+        if !names.is_empty() {
+            let lines = archetypes::SeriesLines::new().with_names(names.iter().cloned());
+            stream.fixed(entity, &lines)?;
+        }
+    }
+    Ok((stream, stagehand))
 }
 
 fn camera_entity(name: &str) -> EntityPath {

@@ -1,17 +1,33 @@
 //! What a planner says of its choice: costs, doubts, and what it imagines in space.
 
-use super::blueprint::Part;
-use super::{RerunRecorder, strip};
+use super::blueprint::{Part, Purpose};
+use super::{RerunRecorder, picture, strip};
 use crate::ViewError;
-use housecat_core::PlanTrace;
+use crate::png::film_strip;
+use housecat_core::{Image, PlanTrace};
 use rerun::{Radius, archetypes};
 
 /// Maps a latent `[D]` of [`PlanTrace::latents`] to a world position in metres, for display only.
 pub type Probe = Box<dyn Fn(&[f32]) -> [f32; 3] + Send>;
 
-/// Maps each of [`PlanTrace::candidates`] to its path: world positions in metres, as a [`Probe`] sees them. It is asked
-/// only for plans that are shown, and where they are, so that the planner itself need not imagine what it does not choose.
+/// Maps each of [`PlanTrace::candidates`] to its path: world positions in metres, as a [`Probe`] sees them. The planner
+/// itself need not imagine what it does not choose.
 pub type Fan = Box<dyn FnMut(&PlanTrace) -> Vec<Vec<[f32; 3]>> + Send>;
+
+/// Paints latents `[n, D]` of [`PlanTrace::latents`] as pictures, for display only.
+pub type Painter = Box<dyn Fn(&[f32]) -> Vec<Image> + Send>;
+
+/// What makes plans visible. Each is asked only for plans that are shown, and where they are, so that work is not held
+/// up by it.
+#[derive(Default)]
+pub struct Imagination {
+    /// Where a plan leads.
+    pub probe: Option<Probe>,
+    /// Where its rivals would.
+    pub fan: Option<Fan>,
+    /// What there will be to see.
+    pub painter: Option<Painter>,
+}
 
 const IMAGINED: [u8; 3] = [255, 150, 40];
 
@@ -20,7 +36,7 @@ const CHEAP: [u8; 3] = [80, 220, 110];
 const DEAR: [u8; 3] = [150, 60, 190];
 
 impl RerunRecorder {
-    pub(super) fn log_plan(&mut self, plan: &PlanTrace) -> Result<(), ViewError> {
+    pub(super) fn log_plan(&mut self, step: u64, plan: &PlanTrace) -> Result<(), ViewError> {
         self.parts.insert(Part::Plan);
         self.line("plan/milliseconds", "milliseconds", (plan.plan_secs * 1e3) as f32)?;
         if plan.best.is_empty() {
@@ -40,18 +56,47 @@ impl RerunRecorder {
         }
         if let Some(surprise) = plan.surprise {
             self.line("plan/surprise", "seen against expected", surprise)?;
+        }
+        // From the second plan of a model on there is something to compare with: the layout need not change then.
+        if plan.latents.len() > 1 && self.purpose != Purpose::Plan {
             self.parts.insert(Part::Surprise);
         }
-        self.log_imagined(plan)
+        self.log_paths(plan)?;
+        self.log_film(step, plan)
     }
 
-    fn log_imagined(&mut self, plan: &PlanTrace) -> Result<(), ViewError> {
-        let Some(probe) = self.probe.as_ref().filter(|_| plan.latents.len() > 1) else {
+    /// Logs what was expected to be seen at this step of the episode.
+    pub(super) fn log_expected(&mut self, step: u64) -> Result<(), ViewError> {
+        match self.expected.remove(&step) {
+            Some(image) => self.stream.log("imagination/now", &picture("imagination", &image)?),
+            None => Ok(()),
+        }
+    }
+
+    fn log_film(&mut self, step: u64, plan: &PlanTrace) -> Result<(), ViewError> {
+        let Some(painter) = self.imagination.painter.as_ref().filter(|_| plan.latents.len() > 1)
+        else {
+            return Ok(());
+        };
+        let pictures = painter(&plan.latents.concat());
+        self.stream.log("imagination/film", &picture("imagination", &film_strip(&pictures)?)?)?;
+        self.parts.insert(Part::Film);
+        let (first, block) = (step + plan.lead as u64, plan.horizon / (plan.latents.len() - 1));
+        // What the plan before expected of its first moment is compared with what comes, too.
+        self.expected.retain(|&then, _| then <= first);
+        for (index, image) in pictures.into_iter().enumerate() {
+            self.expected.entry(first + (index * block) as u64).or_insert(image);
+        }
+        Ok(())
+    }
+
+    fn log_paths(&mut self, plan: &PlanTrace) -> Result<(), ViewError> {
+        let Some(probe) = self.imagination.probe.as_ref().filter(|_| plan.latents.len() > 1) else {
             return Ok(());
         };
         let points: Vec<_> = plan.latents.iter().map(|latent| probe(latent)).collect();
         self.stream.log("path/imagined", &strip(&points, IMAGINED, "imagined"))?;
-        let Some(fan) = &mut self.fan else { return Ok(()) };
+        let Some(fan) = &mut self.imagination.fan else { return Ok(()) };
         let paths: Vec<_> = fan(plan).into_iter().take(PlanTrace::CANDIDATES).collect();
         let colors = colors(&plan.candidate_costs);
         let radii = [Radius::new_ui_points(0.8)];

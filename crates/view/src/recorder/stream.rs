@@ -1,5 +1,6 @@
 //! Where records go: a file or a live viewer, behind one small door to rerun.
 
+use super::blueprint::Purpose;
 use super::rrd::RrdFile;
 use crate::ViewError;
 use crate::file::Draft;
@@ -45,49 +46,33 @@ impl FromStr for Sink {
 /// How long a live viewer may take to swallow what is left.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An open recording.
-pub(super) struct Stream {
-    rerun: RecordingStream,
-    file: Option<(RrdFile, Draft)>,
+/// Where recordings go, one after the other.
+pub(super) struct Door {
+    place: Place,
     page: Option<String>,
 }
 
-impl Stream {
-    /// Opens a recording of the application `housecat-<sim>`: layouts are remembered by application.
-    pub(super) fn open(sink: Sink, sim: &str) -> Result<Self, ViewError> {
-        let unreachable =
-            |error: rerun::RecordingStreamError| ViewError::Viewer { detail: error.to_string() };
-        let builder = RecordingStreamBuilder::new(application(sim)).recording_name(sim);
-        let mut page = None;
-        let (rerun, file) = match sink {
+enum Place {
+    File(RrdFile, Draft),
+    /// The URL of a viewer.
+    Viewer(String),
+}
+
+impl Door {
+    /// Creates the file, or starts or finds the viewer.
+    pub(super) fn open(sink: Sink) -> Result<Self, ViewError> {
+        let (address, page) = match sink {
             Sink::File(path) => {
                 let draft = Draft::new(&path);
                 let file =
                     RrdFile::create(draft.temporary()).map_err(|error| draft.error(error))?;
-                // A file that was asked for is written even where RERUN=0 silences viewers.
-                let rerun = builder.enabled(true).buffered().map_err(|error| draft.error(error))?;
-                rerun.set_sink(Box::new(file.clone()));
-                (rerun, Some((file, draft)))
+                return Ok(Self { place: Place::File(file, draft), page: None });
             }
-            Sink::Spawn | Sink::Serve | Sink::Connect(_) => {
-                let address = match sink {
-                    Sink::Connect(address) => address,
-                    _ => {
-                        let browser = sink == Sink::Serve;
-                        let looked = if browser { Looked::Browser } else { Looked::Window };
-                        let (address, shown) = viewer::start(looked)?;
-                        page = shown;
-                        address
-                    }
-                };
-                let url = viewer::records_url(&address);
-                (builder.connect_grpc_opts(url).map_err(unreachable)?, None)
-            }
+            Sink::Spawn => viewer::start(Looked::Window)?,
+            Sink::Serve => viewer::start(Looked::Browser)?,
+            Sink::Connect(address) => (address, None),
         };
-        // Only what the episodes themselves know: steps and simulated time.
-        rerun.set_log_time_enabled(false);
-        rerun.set_log_tick_enabled(false);
-        Ok(Self { rerun, file, page })
+        Ok(Self { place: Place::Viewer(viewer::records_url(&address)), page })
     }
 
     /// The page to open in a browser, if one is served.
@@ -95,18 +80,73 @@ impl Stream {
         self.page.as_deref()
     }
 
+    /// Begins a recording.
+    pub(super) fn begin(&self, sim: &str, purpose: Purpose) -> Result<Stream, ViewError> {
+        let name = format!("{sim}: {}", purpose.name());
+        let builder = RecordingStreamBuilder::new(application(sim, purpose)).recording_name(name);
+        let rerun = match &self.place {
+            Place::File(file, draft) => {
+                // A file that was asked for is written even where RERUN=0 silences viewers.
+                let rerun = builder.enabled(true).buffered().map_err(|error| draft.error(error))?;
+                rerun.set_sink(Box::new(file.clone()));
+                rerun
+            }
+            Place::Viewer(url) => {
+                builder.connect_grpc_opts(url.as_str()).map_err(|error| viewer_error(&error))?
+            }
+        };
+        // Only what the episodes themselves know: steps and simulated time.
+        rerun.set_log_time_enabled(false);
+        rerun.set_log_tick_enabled(false);
+        Ok(Stream(rerun))
+    }
+
+    /// Delivers what is left of a recording.
+    pub(super) fn end(&self, Stream(rerun): Stream) -> Result<(), ViewError> {
+        match &self.place {
+            Place::File(..) => {
+                // What goes wrong here has its cause in the file, which tells it when it is closed.
+                let _ = rerun.flush_blocking();
+                Ok(())
+            }
+            Place::Viewer(_) => rerun.flush_with_timeout(PATIENCE).map_err(|error| {
+                // Dropping it would wait for the viewer without end.
+                std::mem::forget(rerun);
+                viewer_error(&error)
+            }),
+        }
+    }
+
+    /// Closes, once all recordings have ended; a file gets its final name.
+    pub(super) fn close(self) -> Result<(), ViewError> {
+        match self.place {
+            Place::File(file, draft) => {
+                file.finish().map_err(|detail| draft.error(detail))?;
+                draft.seal()
+            }
+            Place::Viewer(_) => Ok(()),
+        }
+    }
+}
+
+fn viewer_error(error: &dyn std::error::Error) -> ViewError {
+    ViewError::Viewer { detail: error.to_string() }
+}
+
+/// An open recording.
+pub(super) struct Stream(RecordingStream);
+
+impl Stream {
     /// Sets the present on the timelines of training.
     pub(super) fn at_training(&self, train_step: u64) {
-        self.rerun.reset_time();
-        self.rerun.set_time_sequence("train_step", train_step as i64);
+        self.0.set_time_sequence("train_step", train_step as i64);
     }
 
     /// Sets the present on the timelines of episodes.
     pub(super) fn at(&self, step: u64, time_secs: f64, episode: u64) {
-        self.rerun.disable_timeline("train_step");
-        self.rerun.set_time_sequence("step", step as i64);
-        self.rerun.set_duration_secs("sim_time", time_secs);
-        self.rerun.set_time_sequence("episode", episode as i64);
+        self.0.set_time_sequence("step", step as i64);
+        self.0.set_duration_secs("sim_time", time_secs);
+        self.0.set_time_sequence("episode", episode as i64);
     }
 
     /// Logs at the present.
@@ -116,7 +156,7 @@ impl Stream {
         what: &(impl AsComponents + ?Sized),
     ) -> Result<(), ViewError> {
         let entity = entity.into();
-        self.rerun.log(entity.clone(), what).map_err(|error| record(&entity, &error))
+        self.0.log(entity.clone(), what).map_err(|error| record(&entity, &error))
     }
 
     /// Logs for all times.
@@ -126,37 +166,18 @@ impl Stream {
         what: &(impl AsComponents + ?Sized),
     ) -> Result<(), ViewError> {
         let entity = entity.into();
-        self.rerun.log_static(entity.clone(), what).map_err(|error| record(&entity, &error))
+        self.0.log_static(entity.clone(), what).map_err(|error| record(&entity, &error))
     }
 
     /// Passes a finished message on.
     pub(super) fn pass(&self, message: LogMsg) {
-        self.rerun.record_msg(message);
-    }
-
-    /// Writes what is left and closes; a file gets its final name.
-    pub(super) fn close(self) -> Result<(), ViewError> {
-        let Self { rerun, file, .. } = self;
-        let Some((file, draft)) = file else {
-            let flushed = rerun.flush_with_timeout(PATIENCE);
-            if flushed.is_err() {
-                // Dropping it would wait for the viewer without end.
-                std::mem::forget(rerun);
-            }
-            return flushed.map_err(|error| ViewError::Viewer { detail: error.to_string() });
-        };
-        let flushed = rerun.flush_blocking();
-        drop(rerun);
-        // What the file says of an error is nearer to its cause.
-        file.finish().map_err(|detail| draft.error(detail))?;
-        flushed.map_err(|error| draft.error(error))?;
-        draft.seal()
+        self.0.record_msg(message);
     }
 }
 
-/// Rerun's name for recordings of one sim.
-pub(super) fn application(sim: &str) -> ApplicationId {
-    ApplicationId::new_or_unknown(format!("housecat-{sim}"))
+/// Rerun's name for recordings of one sim and purpose: the viewer keeps a layout for each application.
+pub(super) fn application(sim: &str, purpose: Purpose) -> ApplicationId {
+    ApplicationId::new_or_unknown(format!("housecat-{sim}-{}", purpose.name()))
 }
 
 fn record(entity: &EntityPath, error: &rerun::RecordingStreamError) -> ViewError {

@@ -97,10 +97,11 @@ fn recorder(path: &Path) -> Result<RerunRecorder, ViewError> {
     let sink = Sink::File(path.to_path_buf());
     let mut recorder = RerunRecorder::new(sink, &stage, Purpose::Evaluate)?
         .with_tracked(Box::new(|poses, _| poses[1].position));
-    recorder.set_imagination(
-        Box::new(|latent| [latent[0], 0.0, 0.0]),
-        Box::new(|plan| vec![vec![[0.0; 3], [1.0; 3]]; plan.candidate_costs.len()]),
-    );
+    recorder.set_imagination(Imagination {
+        probe: Some(Box::new(|latent| [latent[0], 0.0, 0.0])),
+        fan: Some(Box::new(|plan| vec![vec![[0.0; 3], [1.0; 3]]; plan.candidate_costs.len()])),
+        painter: Some(Box::new(|latents| vec![Image::new(4, 4); latents.len()])),
+    });
     Ok(recorder)
 }
 
@@ -131,7 +132,9 @@ fn views(layout: &str) -> Vec<&'static str> {
     let all = [
         "scene",
         "top",
+        "expected",
         "goal",
+        "imagined ahead",
         "lowest cost by round of the search",
         "cost",
         "surprise",
@@ -196,7 +199,9 @@ fn everything_is_on_its_timelines() {
     let path = folder.path().join("a.rrd");
     let mut recorder = recorder(&path).unwrap();
     episode(&mut recorder, 0);
+    recorder.set_purpose(Purpose::Train);
     recorder.metrics(7, &[("train/loss".into(), 1.0), ("validation/next_latent".into(), 2.0)]);
+    recorder.set_purpose(Purpose::Evaluate);
     episode(&mut recorder, 1);
     recorder.finish().unwrap();
     let (entities, _) = read(&path);
@@ -211,6 +216,8 @@ fn everything_is_on_its_timelines() {
         "/path/executed",
         "/path/imagined",
         "/path/candidates",
+        "/imagination/film",
+        "/imagination/now",
         "/plan/cost/best",
         "/plan/cost/elites",
         "/plan/search",
@@ -242,13 +249,13 @@ fn each_purpose_shows_what_there_is_for_it() {
     recorder.metrics(0, &[("train/loss".into(), 1.0), ("train/sigreg".into(), 1.0)]);
     recorder.finish().unwrap();
     let (_, layouts) = read(&path);
-    // Whenever there is more to show there is a new layout, and only then: the second plan is the first to be
-    // compared with what was expected.
-    assert_eq!(layouts.len(), 5);
+    assert_eq!(layouts.len(), 4, "one each");
     let evaluate = [
         "scene",
         "top",
+        "expected",
         "goal",
+        "imagined ahead",
         "cost",
         "surprise",
         "uncertainty",
@@ -263,12 +270,32 @@ fn each_purpose_shows_what_there_is_for_it() {
     let missing = |absent: &[&str]| -> Vec<&str> {
         evaluate.iter().copied().filter(|name| !absent.contains(name)).collect()
     };
-    assert_eq!(views(&layouts[0]), missing(&["surprise"]));
-    assert_eq!(views(&layouts[1]), evaluate);
-    assert!(views(&layouts[2]).contains(&"lowest cost by round of the search"));
-    assert_eq!(views(&layouts[3]), missing(&["scene"]));
-    assert_eq!(views(&layouts[4]), ["loss", "terms of the loss", "log"]);
-    assert!(layouts[4].contains("train_step") && !layouts[3].contains("train_step"));
+    assert_eq!(views(&layouts[0]), evaluate);
+    assert!(views(&layouts[1]).contains(&"lowest cost by round of the search"));
+    assert!(!views(&layouts[1]).contains(&"surprise"), "there is one plan");
+    assert_eq!(views(&layouts[2]), missing(&["scene", "imagined ahead"]));
+    assert_eq!(views(&layouts[3]), ["loss", "terms of the loss", "log"]);
+    assert!(layouts[3].contains("train_step") && !layouts[2].contains("train_step"));
+}
+
+#[test]
+fn each_purpose_has_a_recording_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rrd");
+    let mut recorder = recorder(&path).unwrap();
+    for purpose in [Purpose::Evaluate, Purpose::Evaluate, Purpose::Train] {
+        recorder.set_purpose(purpose);
+    }
+    recorder.finish().unwrap();
+    let file = BufReader::new(std::fs::File::open(&path).unwrap());
+    let mut applications: Vec<String> = (DecoderApp::decode_lazy(file))
+        .filter_map(|message| match message.unwrap() {
+            LogMsg::SetStoreInfo(it) => Some(it.info.store_id.application_id().to_string()),
+            _ => None,
+        })
+        .collect();
+    applications.dedup();
+    assert_eq!(applications, ["housecat-test-evaluate", "housecat-test-train"]);
 }
 
 #[test]

@@ -89,12 +89,11 @@ pub(super) fn lines(title: &str, curves: &[&Curve]) -> String {
             let verb = if path.is_empty() { 'M' } else { 'L' };
             let _ = write!(path, "{verb}{:.1} {:.1}", px(*x), py(*y));
         }
-        if points.len() == 1 {
-            // A line of no length has round ends: a dot.
-            path.push_str("h0");
-        }
+        // A line of no length has round ends: a dot.
+        let (shape, rest) = if points.len() == 1 { (" dot", "h0") } else { ("", "") };
         if !path.is_empty() {
-            let _ = write!(svg, "<path class=\"s{}\" d=\"{path}\"/>", index % COLORS);
+            let color = index % COLORS;
+            let _ = write!(svg, "<path class=\"s{color}{shape}\" d=\"{path}{rest}\"/>");
         }
     }
     svg + "</svg>"

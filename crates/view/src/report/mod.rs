@@ -6,14 +6,18 @@
 mod chart;
 mod comparison;
 mod html;
+mod runs;
 mod scatter;
+mod strips;
+mod variation;
 
 pub use comparison::{ComparisonPage, Contender};
+pub use runs::{RunColumn, RunsPage};
+pub use strips::{Moment, Strip};
+pub use variation::FactorRow;
 
 use crate::ViewError;
-use crate::png::{data_uri, named_png};
 use chart::COLORS;
-use housecat_core::Image;
 use html::{escape, facts, number, table};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -107,17 +111,6 @@ pub struct Curve {
     pub log_scale: bool,
 }
 
-/// An episode in pictures.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Strip {
-    /// Which episode, and what came of it.
-    pub caption: String,
-    /// Whether the criterion was met.
-    pub success: bool,
-    /// Labels (start, goal, step 10, achieved) and pictures, in order.
-    pub frames: Vec<(String, Image)>,
-}
-
 /// Everything a report shows. Empty parts are left out of the page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -149,6 +142,10 @@ pub struct Report {
     pub curves: Vec<Curve>,
     /// Episodes in pictures, successes and failures.
     pub strips: Vec<Strip>,
+    /// Success by what varied, where something did.
+    pub variation: Vec<FactorRow>,
+    /// Wall-clock seconds by stage.
+    pub seconds: Vec<(String, f64)>,
     /// The resolved configuration.
     pub config_toml: String,
     /// Versions, git, seed, machine.
@@ -166,8 +163,9 @@ impl Report {
         let sections = [
             self.outcome_section(),
             self.why_section(),
-            self.strips_section()?,
+            section("What it looked like", &strips::figures(&self.strips)?),
             self.planner_section(),
+            variation::variation_section(&self.variation),
             self.again_section(),
         ]
         .concat();
@@ -284,32 +282,6 @@ impl Report {
         )
     }
 
-    fn strips_section(&self) -> Result<String, ViewError> {
-        let mut body = String::new();
-        for strip in &self.strips {
-            let (class, verdict) =
-                if strip.success { ("strip ok", "success") } else { ("strip", "failure") };
-            let caption = escape(&strip.caption);
-            let _ = write!(
-                body,
-                "<figure class=\"{class}\"><figcaption><span class=\"verdict\">{verdict}</span>\
-                 {caption}</figcaption><ol class=\"frames\">"
-            );
-            for (label, image) in &strip.frames {
-                let uri = data_uri(&named_png(label, image)?);
-                let label = escape(label);
-                let _ = write!(
-                    body,
-                    "<li><img src=\"{uri}\" width=\"{}\" height=\"{}\" alt=\"{caption}: {label}\">\
-                     {label}</li>",
-                    image.width, image.height
-                );
-            }
-            body += "</ol></figure>\n";
-        }
-        Ok(section("What it looked like", &body))
-    }
-
     fn planner_section(&self) -> String {
         let mut cards = String::new();
         if let Some(timing) = self.timing {
@@ -337,8 +309,23 @@ impl Report {
         if !self.command.is_empty() {
             let _ = writeln!(body, "<pre><code>{}</code></pre>", escape(&self.command));
         }
+        if !self.seconds.is_empty() {
+            let total = self.seconds.iter().map(|(_, seconds)| seconds).sum();
+            let all = self.seconds.iter().cloned().chain([("in all".to_owned(), total)]);
+            let rows: Vec<_> =
+                all.map(|(stage, seconds)| vec![stage, format!("{:.1}", seconds / 60.0)]).collect();
+            let _ = writeln!(
+                body,
+                "<div class=\"card\"><h3>How long it took</h3>{}</div>",
+                table(&["stage", "minutes"], &rows)
+            );
+        }
         if !self.provenance.is_empty() {
-            let _ = writeln!(body, "<div class=\"card\">{}</div>", facts(&self.provenance));
+            let _ = writeln!(
+                body,
+                "<div class=\"card\"><h3>Provenance</h3>{}</div>",
+                facts(&self.provenance)
+            );
         }
         if !self.config_toml.is_empty() {
             let _ = writeln!(

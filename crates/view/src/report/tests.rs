@@ -1,4 +1,5 @@
 use super::*;
+use housecat_core::Image;
 
 /// A report with every part filled.
 fn full() -> Report {
@@ -24,10 +25,16 @@ fn full() -> Report {
         points: (1..50).map(|i| (f64::from(i), 1.0 / f64::from(i))).collect(),
         log_scale: true,
     };
+    let moment = |label: &str| Moment {
+        label: label.into(),
+        imagined: Image::new(4, 3),
+        simulated: Image::new(8, 6),
+    };
     let strip = |success| Strip {
         caption: "seed 0, pair <3>".into(),
         success,
         frames: vec![("start".into(), Image::new(8, 6)), ("goal".into(), Image::new(8, 6))],
+        plan: if success { vec![moment("start"), moment("step <5>")] } else { Vec::new() },
     };
     Report {
         title: "two-room & <friends>".into(),
@@ -53,6 +60,17 @@ fn full() -> Report {
         latents: vec![("effective rank".into(), "7.25 of 32".into())],
         curves: vec![curve("train"), curve("validation")],
         strips: vec![strip(true), strip(false)],
+        variation: vec![FactorRow {
+            protocol: "moderate".into(),
+            factor: "light.intensity".into(),
+            levels: "0.3..0.5".into(),
+            rate: 0.625,
+            low: 0.5,
+            high: 0.75,
+            successes: 25,
+            n: 40,
+        }],
+        seconds: vec![("collect".into(), 90.0), ("train".into(), 30.0)],
         config_toml: "name = \"<script>alert(1)</script>\"".into(),
         provenance: vec![("git".into(), "abc".into())],
         command: "housecat run two-room --set a=\"b\"".into(),
@@ -95,6 +113,11 @@ fn everything_is_on_the_page() {
     {
         assert!(html.contains(part), "{part}");
     }
+    for part in
+        ["light.intensity", "0.3..0.5", "62.5 %", "50.0 – 75.0 %", "25 / 40", ">1.5<", ">2.0<"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
     for part in ["train", "validation", "abc", "housecat run two-room", "success", "failure"] {
         assert!(html.contains(part), "{part}");
     }
@@ -113,10 +136,31 @@ fn the_page_needs_no_network_and_every_picture_has_words() {
     for foreign in ["http://", "https://", "url(", "<link", "@import"] {
         assert!(!html.contains(foreign), "{foreign}");
     }
-    assert_eq!(html.matches("<img ").count(), 4);
-    assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count(), 4);
-    assert_eq!(html.matches("alt=\"seed 0").count(), 4);
+    assert_eq!(html.matches("<img ").count(), 8);
+    assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count(), 8);
+    assert_eq!(html.matches("alt=\"seed 0").count(), 8);
     assert_eq!(html.matches("<svg").count(), html.matches("role=\"img\"").count());
+}
+
+#[test]
+fn a_plan_is_shown_as_imagined_and_as_simulated() {
+    let mut report = full();
+    let html = report.render().unwrap();
+    for row in ["imagined", "simulated"] {
+        assert_eq!(html.matches(&format!("<span>{row}</span>")).count(), 1, "{row}");
+        for label in ["start", "step &lt;5&gt;"] {
+            let words = format!("pair &lt;3&gt;: {label}, {row}\"");
+            assert_eq!(html.matches(&words).count(), 1, "{words}");
+        }
+    }
+    report.strips[0].plan.clear();
+    let html = report.render().unwrap();
+    assert_balanced(&html);
+    assert!(!html.contains("imagined"), "nothing is imagined");
+    report.strips[0].plan = full().strips[0].plan.clone();
+    report.strips[0].plan[1].imagined.pixels.pop();
+    let error = report.render().unwrap_err().to_string();
+    assert!(error.contains("`step <5>, imagined`"), "{error}");
 }
 
 #[test]

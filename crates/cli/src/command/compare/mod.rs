@@ -58,6 +58,7 @@ pub fn run(session: &Session, args: &CompareArgs) -> anyhow::Result<()> {
     let plannings = (args.model.iter())
         .map(|model| planning(session, args, &sim, &recipe, model))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    session.say(format!("outcomes land in {}; the same command resumes", out.display()));
     let each = recipe.eval.pairs * recipe.eval.seeds.len();
     let contenders: usize = plannings.iter().map(|planning| planning.combinations.len()).sum();
     let progress = Progress::new(session, "compare", (contenders * each) as u64, 0, "episodes");
