@@ -76,20 +76,22 @@ impl Session {
             return;
         };
         let (shown, outcome) = live.finish();
-        let mut text = format!(
-            "--view: {} of {} episodes shown, {} steps; {} lines of metrics",
-            shown.episodes,
-            shown.episodes + shown.passed_over,
-            shown.steps,
-            shown.metrics
-        );
-        if shown.missing > 0 {
-            text += &format!(
-                "; {} steps or lines are missing, because the viewer was slower than the work",
-                shown.missing
-            );
+        let mut seen = Vec::new();
+        if shown.metrics > 0 {
+            seen.push(format!("{} lines of metrics", shown.metrics));
         }
-        self.say(text);
+        let episodes = shown.episodes + shown.passed_over;
+        if episodes > 0 || seen.is_empty() {
+            let (some, steps) = (shown.episodes, shown.steps);
+            seen.push(format!("{some} of {episodes} episodes shown, {steps} steps"));
+        }
+        if shown.missing > 0 {
+            seen.push(format!(
+                "{} steps or lines are missing, because the viewer was slower than the work",
+                shown.missing
+            ));
+        }
+        self.say(format!("--view: {}", seen.join("; ")));
         if let Err(error) = outcome {
             tracing::warn!("--view: {error}");
         }

@@ -86,7 +86,7 @@ pub(super) fn blueprint(
 ) -> Blueprint {
     let log: ContainerLike = TextLogView::new("log").with_contents(["log"]).into();
     let root = match purpose {
-        Purpose::Train => training(parts, log),
+        Purpose::Train => training(parts),
         Purpose::Dataset => {
             let left = Vertical::new([pictures(parts), Some(log)].into_iter().flatten());
             columns(left.with_row_shares(vec![4.0, 1.0]), [1.0, 1.0], numbers(purpose, parts))
@@ -147,12 +147,16 @@ fn numbers(purpose: Purpose, parts: &Parts) -> Vec<(f32, ContainerLike)> {
     let when = |part: Part, name: &str, content: &str| -> Option<ContainerLike> {
         parts.contains(&part).then(|| plot(name, &[content]))
     };
+    let of_plans = |part: Part, name: &str, content: &str| {
+        // Of one plan it would be a curve of one point.
+        when(part, name, content).filter(|_| purpose != Purpose::Plan)
+    };
     let searched = (purpose == Purpose::Plan && parts.contains(&Part::Search)).then(|| {
         BarChartView::new("lowest cost by round of the search").with_origin("plan/search").into()
     });
     let doubt = [
-        when(Part::Surprise, "surprise", "plan/surprise"),
-        when(Part::Spread, "uncertainty", "plan/uncertainty"),
+        of_plans(Part::Surprise, "surprise", "plan/surprise"),
+        of_plans(Part::Spread, "uncertainty", "plan/uncertainty"),
     ];
     let outcome = [
         when(Part::GoalError, "error by goal term", "goal/error/**"),
@@ -162,11 +166,11 @@ fn numbers(purpose: Purpose, parts: &Parts) -> Vec<(f32, ContainerLike)> {
     let deeds = [
         when(Part::Action, "action", "action"),
         when(Part::State, "state", "state"),
-        when(Part::Plan, "milliseconds a plan", "plan/milliseconds"),
+        of_plans(Part::Plan, "milliseconds a plan", "plan/milliseconds"),
     ];
     let rows = [
         tabs("search", [searched]),
-        tabs("cost", [when(Part::Plan, "cost", "plan/cost/**")]),
+        tabs("cost", [of_plans(Part::Plan, "cost", "plan/cost/**")]),
         beside(doubt),
         tabs("outcome", outcome),
         tabs("action", deeds),
@@ -175,7 +179,7 @@ fn numbers(purpose: Purpose, parts: &Parts) -> Vec<(f32, ContainerLike)> {
 }
 
 /// The curves of training.
-fn training(parts: &Parts, log: ContainerLike) -> ContainerLike {
+fn training(parts: &Parts) -> ContainerLike {
     let when = |part: Part, name: &str, contents: &[&str]| -> Option<ContainerLike> {
         parts.contains(&part).then(|| plot(name, contents))
     };
@@ -194,10 +198,8 @@ fn training(parts: &Parts, log: ContainerLike) -> ContainerLike {
             ],
         ),
     ];
-    let rows: Vec<_> = [beside(upper), beside(lower), Some(log)].into_iter().flatten().collect();
-    let mut shares = vec![2.0; rows.len()];
-    shares.iter_mut().last().into_iter().for_each(|share| *share = 1.0);
-    Vertical::new(rows).with_row_shares(shares).into()
+    let rows: Vec<_> = [beside(upper), beside(lower)].into_iter().flatten().collect();
+    Vertical::new(rows).into()
 }
 
 fn plot(name: &str, contents: &[&str]) -> ContainerLike {

@@ -1,6 +1,6 @@
 //! What a planner says of its choice: costs, doubts, and what it imagines in space.
 
-use super::blueprint::{Part, Purpose};
+use super::blueprint::Part;
 use super::{RerunRecorder, picture, strip};
 use crate::ViewError;
 use crate::png::film_strip;
@@ -58,7 +58,7 @@ impl RerunRecorder {
             self.line("plan/surprise", "seen against expected", surprise)?;
         }
         // From the second plan of a model on there is something to compare with: the layout need not change then.
-        if plan.latents.len() > 1 && self.purpose != Purpose::Plan {
+        if plan.latents.len() > 1 {
             self.parts.insert(Part::Surprise);
         }
         self.log_paths(plan)?;

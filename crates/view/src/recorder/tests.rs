@@ -274,7 +274,7 @@ fn each_purpose_shows_what_there_is_for_it() {
     assert!(views(&layouts[1]).contains(&"lowest cost by round of the search"));
     assert!(!views(&layouts[1]).contains(&"surprise"), "there is one plan");
     assert_eq!(views(&layouts[2]), missing(&["scene", "imagined ahead"]));
-    assert_eq!(views(&layouts[3]), ["loss", "terms of the loss", "log"]);
+    assert_eq!(views(&layouts[3]), ["loss", "terms of the loss"]);
     assert!(layouts[3].contains("train_step") && !layouts[2].contains("train_step"));
 }
 
