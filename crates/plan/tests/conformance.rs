@@ -271,7 +271,7 @@ fn a_trace_shows_candidates_from_the_cheapest_to_the_dearest() {
         let trace =
             plan(&config, &mut Cost(|values: &[f32]| values.iter().map(|v| v * v).sum()), 6, 3);
         let (count, costs) = (trace.candidate_costs.len(), &trace.candidate_costs);
-        assert!(count >= 1 && count <= PlanTrace::CANDIDATES, "{}: {count}", config.name());
+        assert!((1..=PlanTrace::CANDIDATES).contains(&count), "{}: {count}", config.name());
         assert_eq!(trace.candidates.len(), count * 6, "{}", config.name());
         assert!(costs.is_sorted(), "{}", config.name());
         let last = trace.iterations.last().unwrap();

@@ -99,7 +99,7 @@ impl<A> Queue<A> {
     /// Offers a step of the episode on stage.
     pub fn step(&self, record: &StepRecord, now: Instant) {
         let mut state = self.state();
-        if record.step % state.stride != 0 {
+        if !record.step.is_multiple_of(state.stride) {
             state.count.missing += 1;
         } else if self.room(&mut state) {
             state.count.steps += 1;
