@@ -6,6 +6,10 @@ use housecat_core::{PlanTrace, Rng};
 use housecat_plan::{Effort, Objective, Planner, SearchConfig, TimeBasis, optimise};
 use std::time::{Duration, Instant};
 
+/// Share of a deadline that the search does not use: where other work is about, the scheduler may take a core away for
+/// milliseconds just before the end.
+const RESERVE: f64 = 0.1;
+
 /// A planner with its memory of the last plan.
 pub(crate) struct Searching {
     planner: Box<dyn Planner>,
@@ -65,7 +69,8 @@ impl Searching {
             self.search.iterations
         };
         self.planned = true;
-        let due = self.search.deadline_ms.map(|ms| started + Duration::from_secs_f64(ms / 1e3));
+        let due = (self.search.deadline_ms)
+            .map(|ms| started + Duration::from_secs_f64((1.0 - RESERVE) * ms / 1e3));
         let effort = Effort { basis: &self.basis, iterations, deadline: due, proposals };
         optimise(&mut *self.planner, objective, &effort, rng)
     }
