@@ -147,7 +147,7 @@ fn changes(kinds: &[Quantity], before: &[f64], now: &[f64]) -> impl Iterator<Ite
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::acting::Control;
     use crate::actors::RandomPolicy;
@@ -267,7 +267,8 @@ mod tests {
         WorldModel::new(spec, Seed::new(3)).unwrap()
     }
 
-    fn search() -> Search {
+    /// A search that is soon done, three blocks ahead, of which one is executed.
+    pub(crate) fn search() -> Search {
         Search {
             search: SearchConfig {
                 horizon: 3,

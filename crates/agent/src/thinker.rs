@@ -389,7 +389,7 @@ mod tests {
     use housecat_model::{
         EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig, WorldModel,
     };
-    use housecat_plan::{ActionTime, PlannerConfig, SearchConfig};
+    use housecat_plan::SearchConfig;
 
     const BLOCK: usize = 2;
 
@@ -414,33 +414,9 @@ mod tests {
 
     /// Three blocks ahead, of which one is executed; or as many control steps as `replan`.
     fn search(replan: Option<usize>) -> Search {
-        Search {
-            search: SearchConfig {
-                horizon: 3,
-                samples: 40,
-                iterations: 2,
-                warm_iterations: 1,
-                execute: 1,
-                time: ActionTime::default(),
-                deadline_ms: None,
-            },
-            solver: PlannerConfig::named("cem").unwrap(),
-            cost: CostShape {
-                last: 1.0,
-                min: 0.0,
-                mean: 0.0,
-                reward: 0.0,
-                effort: 0.0,
-                smoothness: 0.0,
-                uncertainty: 0.0,
-            },
-            block: None,
-            replan,
-            control: Control::Wait,
-            proposals: Proposals::default(),
-            subgoals: 0,
-            constraints: Constraints::default(),
-        }
+        let small = crate::held_out::tests::search();
+        let search = SearchConfig { samples: 40, iterations: 2, ..small.search };
+        Search { search, replan, ..small }
     }
 
     fn seen(x: f32) -> Observation {
