@@ -18,12 +18,17 @@ pub enum ViewError {
         detail: String,
     },
     /// No live viewer could be started or reached.
-    #[error(
-        "cannot show anything in a rerun viewer: {detail}; install one with \
-         `pip install rerun-sdk=={}`, or save a recording to a file instead",
-        crate::VIEWER_VERSION
-    )]
+    #[error("cannot show anything in a rerun viewer: {detail}; or save a recording to a file")]
     Viewer {
+        /// What rerun says, or what would help.
+        detail: String,
+    },
+    /// A live viewer did not take everything.
+    #[error(
+        "the rerun viewer did not take everything: {detail}; if it was closed, start again, or save a recording to a \
+         file"
+    )]
+    Lost {
         /// What rerun says.
         detail: String,
     },

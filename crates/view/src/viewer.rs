@@ -55,20 +55,12 @@ pub(crate) fn start(looked: Looked) -> Result<(String, Option<String>), ViewErro
     if taken && (page.is_none() || listens(WEB)) {
         return Ok((records, page));
     }
-    match installed_viewer() {
-        None => return failed("there is no `rerun` in PATH".into()),
-        Some(version) if version != VIEWER_VERSION => {
-            return failed(format!(
-                "the `rerun` in PATH is {version}, and ours records for {VIEWER_VERSION}"
-            ));
-        }
-        Some(_) if taken => {
-            return failed(format!(
-                "something listens on port {RECORDS} already but serves no page on port {WEB}; close that viewer, or \
-                 send to it with connect:{records}"
-            ));
-        }
-        Some(_) => {}
+    usable(installed_viewer())?;
+    if taken {
+        return failed(format!(
+            "something listens on port {RECORDS} already but serves no page on port {WEB}; close that viewer, or \
+             send to it with connect:{records}"
+        ));
     }
     let seen = |key: &str| std::env::var_os(key).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux")
@@ -76,9 +68,21 @@ pub(crate) fn start(looked: Looked) -> Result<(String, Option<String>), ViewErro
         && !seen("DISPLAY")
         && !seen("WAYLAND_DISPLAY")
     {
-        return failed("there is no display for a window; serve it to a browser (`serve`)".into());
+        let cure = "serve it to a browser (`--view=serve`, `view --serve`)";
+        return failed(format!("there is no display for a window; {cure}"));
     }
     wait_for(launch(looked)?).map(|()| (records, page))
+}
+
+/// Refuses what would not open our records.
+fn usable(installed: Option<String>) -> Result<(), ViewError> {
+    let what = match installed {
+        Some(version) if version == VIEWER_VERSION => return Ok(()),
+        Some(version) => format!("the `rerun` in PATH is {version}"),
+        None => "there is no `rerun` in PATH".to_owned(),
+    };
+    let detail = format!("{what}; install ours with `pip install rerun-sdk=={VIEWER_VERSION}`");
+    Err(ViewError::Viewer { detail })
 }
 
 fn listens(port: u16) -> bool {
@@ -128,6 +132,19 @@ mod tests {
     fn the_version_is_that_of_the_crate() {
         let CrateVersion { major, minor, patch, .. } = CrateVersion::LOCAL;
         assert_eq!(VIEWER_VERSION, format!("{major}.{minor}.{patch}"));
+    }
+
+    #[test]
+    fn a_viewer_that_is_not_ours_is_refused_with_the_cure() {
+        let words = |installed: Option<&str>| {
+            usable(installed.map(str::to_owned)).map_err(|error| error.to_string())
+        };
+        assert_eq!(words(Some(VIEWER_VERSION)), Ok(()));
+        let cure = format!("pip install rerun-sdk=={VIEWER_VERSION}");
+        for (installed, fault) in [(None, "no `rerun` in PATH"), (Some("0.1.2"), "is 0.1.2")] {
+            let told = words(installed).unwrap_err();
+            assert!(told.contains(fault) && told.contains(&cure), "{told}");
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Live {
     /// Waits until the rest is shown, though not for ever, and says how much was. Whatever clones hand over later is lost.
     ///
     /// # Errors
-    /// That of [`RerunRecorder::finish`], or [`ViewError::Viewer`] if the display does not come to its end.
+    /// That of [`RerunRecorder::finish`], or [`ViewError::Lost`] if the display does not come to its end.
     pub fn finish(&self) -> (Shown, Result<(), ViewError>) {
         self.0.finish()
     }
@@ -111,7 +111,7 @@ impl<D: Display> Watched<D> {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = outcome.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let detail = format!("it has not taken the rest within {} s", PATIENCE.as_secs());
-            Err(ViewError::Viewer { detail })
+            Err(ViewError::Lost { detail })
         });
         (self.queue.count(), outcome)
     }

@@ -92,7 +92,8 @@ impl Door {
                 rerun
             }
             Place::Viewer(url) => {
-                builder.connect_grpc_opts(url.as_str()).map_err(|error| viewer_error(&error))?
+                let opened = builder.connect_grpc_opts(url.as_str());
+                opened.map_err(|error| ViewError::Viewer { detail: error.to_string() })?
             }
         };
         // Only what the episodes themselves know: steps and simulated time.
@@ -112,7 +113,7 @@ impl Door {
             Place::Viewer(_) => rerun.flush_with_timeout(PATIENCE).map_err(|error| {
                 // Dropping it would wait for the viewer without end.
                 std::mem::forget(rerun);
-                viewer_error(&error)
+                ViewError::Lost { detail: error.to_string() }
             }),
         }
     }
@@ -127,10 +128,6 @@ impl Door {
             Place::Viewer(_) => Ok(()),
         }
     }
-}
-
-fn viewer_error(error: &dyn std::error::Error) -> ViewError {
-    ViewError::Viewer { detail: error.to_string() }
 }
 
 /// An open recording.
