@@ -119,6 +119,9 @@ pub(super) fn blueprint(
 
 /// A column beside another, which is made of rows with their shares.
 fn columns(left: Vertical, shares: [f32; 2], rows: Vec<(f32, ContainerLike)>) -> ContainerLike {
+    if rows.is_empty() {
+        return left.into();
+    }
     let (heights, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     let right = Vertical::new(rows).with_row_shares(heights);
     Horizontal::new([left.into(), right.into()]).with_column_shares(shares.to_vec()).into()

@@ -119,7 +119,7 @@ impl RerunRecorder {
     pub fn new(sink: Sink, stage: &Stage<'_>, purpose: Purpose) -> Result<Self, ViewError> {
         let door = Door::open(sink)?;
         let (stream, stagehand) = set_up(&door, stage, purpose)?;
-        Ok(Self {
+        let mut this = Self {
             door,
             stream,
             error: None,
@@ -140,7 +140,9 @@ impl RerunRecorder {
             executed: Vec::new(),
             met: Success::default(),
             unmarked: Vec::new(),
-        })
+        };
+        this.arrange_beforehand()?;
+        Ok(this)
     }
 
     /// From now on it is about this: in a recording of its own, because the viewer keeps a layout and a timeline for each
@@ -156,10 +158,9 @@ impl RerunRecorder {
         let (stream, stagehand) = set_up(&self.door, &stage, purpose)?;
         self.door.end(std::mem::replace(&mut self.stream, stream))?;
         (self.purpose, self.stagehand, self.clock) = (purpose, stagehand, Clock::default());
-        (self.arranged, self.begun) = (None, false);
-        self.parts.clear();
+        self.begun = false;
         self.named.clear();
-        Ok(())
+        self.arrange_beforehand()
     }
 
     /// Shows what plans imagine from now on through this.
@@ -186,7 +187,7 @@ impl RerunRecorder {
     /// Writes what is left and closes; a file gets its final name only now.
     ///
     /// # Errors
-    /// The first error met while recording, or [`ViewError::Write`] / [`ViewError::Viewer`] if the
+    /// The first error met while recording, or [`ViewError::Write`] / [`ViewError::Lost`] if the
     /// rest cannot be delivered.
     pub fn finish(self) -> Result<(), ViewError> {
         if let Some(error) = self.error {
@@ -281,6 +282,17 @@ impl RerunRecorder {
             words += &format!(", {} off by {:.4} {}", error.name, error.value, error.unit);
         }
         self.say(TextLogLevel::INFO, format!("episode {} ended: {words}", self.clock.episode))
+    }
+
+    /// Sends a layout before there is anything in it: until one comes, viewers arrange what there is by themselves, and the
+    /// first line of training may be a minute away.
+    fn arrange_beforehand(&mut self) -> Result<(), ViewError> {
+        self.arranged = None;
+        self.parts = match self.purpose {
+            Purpose::Train => [Part::Loss].into(),
+            _ => Parts::new(),
+        };
+        self.arrange()
     }
 
     /// Sends a layout, first of all and again whenever there is more to show.

@@ -249,7 +249,11 @@ fn each_purpose_shows_what_there_is_for_it() {
     recorder.metrics(0, &[("train/loss".into(), 1.0), ("train/sigreg".into(), 1.0)]);
     recorder.finish().unwrap();
     let (_, layouts) = read(&path);
-    assert_eq!(layouts.len(), 4, "one each");
+    assert_eq!(layouts.len(), 8, "one each beforehand, and one for what there is");
+    let (beforehand, layouts): (Vec<_>, Vec<_>) =
+        layouts.chunks_exact(2).map(|pair| (views(&pair[0]), pair[1].clone())).unzip();
+    let scene = ["scene", "log"].as_slice();
+    assert_eq!(beforehand, [scene, scene, &["log"], &["loss"]]);
     let evaluate = [
         "scene",
         "top",
