@@ -2,7 +2,8 @@
 """Looks at HTML pages as a reader's browser does: tools/report_check/check.py PAGE.html ...
 
 Each page is opened in headless Chromium on a phone and on a desk, in light and in dark. It must say nothing on the
-console, decode every picture, load nothing from anywhere, never be wider than the screen, and be dark in the dark.
+console, decode every picture, load nothing from anywhere, never be wider than the screen, show the first figures of its
+tables without scrolling, and be dark in the dark.
 Needs Chromium and Python 3.9 or newer, nothing else. Exit code 0: all is well; 1: not so, with a line for each fault.
 """
 
@@ -32,6 +33,8 @@ window.addEventListener("load", () => {
   const images = [...document.images];
   const wide = [...document.querySelectorAll("main > *, section > *, .card > *:not(.scroll):not(svg)")]
     .filter((element) => element.getBoundingClientRect().right > window.innerWidth + 1);
+  const unseen = [...document.querySelectorAll("td:nth-child(2)")]
+    .filter((cell) => cell.getBoundingClientRect().right > window.innerWidth);
   const found = {
     images: images.length,
     broken: images.filter((image) => !image.complete || image.naturalWidth === 0).map((image) => image.alt),
@@ -39,6 +42,7 @@ window.addEventListener("load", () => {
     fetched: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !name.startsWith("data:")),
     width: document.documentElement.scrollWidth,
     screen: window.innerWidth,
+    unseen: unseen.map((cell) => cell.previousSibling.textContent),
     wide: wide.map((element) => element.tagName + "." + element.className),
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     page: light(style.backgroundColor),
@@ -92,6 +96,7 @@ def faults(found, console, scheme):
     wrong += [f"it loads {name}" for name in found["fetched"]]
     if found["width"] > found["screen"]:
         wrong.append(f"it is {found['width']} pixels wide on a screen of {found['screen']}: {found['wide']}")
+    wrong += [f"the figures of `{row}` are out of sight" for row in found["unseen"]]
     if found["dark"] != (scheme == "dark"):
         wrong.append("the browser did not take the scheme: this check is not what it seems")
     if (found["page"] < found["ink"]) != (scheme == "dark"):

@@ -373,7 +373,7 @@ pub struct BenchArgs {
     housecat view runs/two-room/default --serve          in a browser, also from another machine through ssh -L\n  \
     housecat view runs/two-room/default --training       the curves\n\n\
     Without --save or --connect, rerun of the same version must be in PATH: `pip install rerun-sdk==0.36.3`\n\
-    (`housecat doctor` checks it). run, collect, train, eval and plan have --view to watch them at work."
+    (`housecat doctor` checks it). run, collect, train, eval, plan and demo have --view to watch them at work."
 )]
 pub struct ViewArgs {
     /// A run, a dataset, or a sim.

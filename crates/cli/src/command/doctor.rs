@@ -19,7 +19,7 @@ struct Check {
 pub fn run(session: &Session) -> anyhow::Result<()> {
     session.check_flags()?;
     let checks = [processor(), memory(), worlds(), disk(), viewer()];
-    let mut rows = Vec::new();
+    let mut rows = vec![["check", "state", "detail"].map(str::to_owned).to_vec()];
     let mut document = Vec::new();
     for check in &checks {
         let (state, text) = match (&check.outcome, check.needed) {
