@@ -288,6 +288,7 @@ pub(crate) mod tests {
                 effort: 0.0,
                 smoothness: 0.0,
                 uncertainty: 0.0,
+                learned: 0.0,
             },
             block: None,
             replan: None,

@@ -2,7 +2,7 @@
 
 use crate::constraints::Limits;
 use crate::cost::CostShape;
-use housecat_model::LatentRollout;
+use housecat_model::{DistanceTo, LatentRollout};
 use housecat_plan::{ActionSequences, Objective, finite_differences};
 
 /// Prices plans by rolling a latent model from the present latent.
@@ -16,6 +16,8 @@ pub struct LatentObjective<'a> {
     pub before: Option<(&'a [f32], &'a [f32])>,
     /// The goal's latent `[D]`; without one, plans are priced by predicted reward.
     pub goal: Option<&'a [f32]>,
+    /// The learned distance to that goal, if it counts.
+    pub distance: Option<&'a mut DistanceTo>,
     /// How distances become a cost.
     pub shape: CostShape,
     /// What plans should keep to, with the action before the plan.
@@ -51,23 +53,34 @@ impl LatentObjective<'_> {
         let mut by_latents = if grads { vec![0.0; latents.len()] } else { Vec::new() };
         if let Some(goal) = self.goal {
             let mut distances = vec![0.0; blocks];
+            let latents = &latents[..blocks * samples * d];
+            let distance = self.distance.as_mut().filter(|_| self.shape.learned != 0.0);
+            let learned = distance.map(|distance| (distance.squared(latents), distance));
+            let mut slopes = vec![0.0; if grads { blocks * samples } else { 0 }];
             for (sample, cost) in costs.iter_mut().enumerate() {
                 for (block, distance) in distances.iter_mut().enumerate() {
                     let at = (block * samples + sample) * d;
                     let apart = latents[at..at + d].iter().zip(goal).map(|(z, g)| (z - g).powi(2));
                     *distance = apart.sum::<f32>() / d as f32;
+                    if let Some((learned, _)) = &learned {
+                        *distance += self.shape.learned * learned[block * samples + sample];
+                    }
                 }
                 *cost = self.shape.distance(distances.iter().copied());
                 if !grads {
                     continue;
                 }
                 for (block, weight) in self.shape.slopes(&distances).into_iter().enumerate() {
+                    slopes[block * samples + sample] = weight * self.shape.learned;
                     let at = (block * samples + sample) * d;
                     let rows = by_latents[at..at + d].iter_mut().zip(&latents[at..at + d]);
                     for ((slope, z), g) in rows.zip(goal) {
                         *slope = weight * 2.0 * (z - g) / d as f32;
                     }
                 }
+            }
+            if let (true, Some((_, distance))) = (grads, learned) {
+                distance.add_gradient(latents, &slopes, &mut by_latents);
             }
         }
         if let Some(rewards) = self.rollout.rewards(start, actions, samples, blocks) {
@@ -134,11 +147,11 @@ mod tests {
     use super::*;
     use housecat_core::Seed;
     use housecat_model::{
-        EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig, RewardConfig,
+        Distance, EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig, RewardConfig,
         WorldModel,
     };
 
-    /// The analytic gradient is that of the cost, every term of it, with and without goal and reward.
+    /// The analytic gradient is that of the cost, every term of it, with and without reward.
     #[test]
     fn gradients_are_those_of_the_costs() {
         let names = vec!["x".to_owned(), "y".to_owned()];
@@ -162,11 +175,16 @@ mod tests {
             let model = WorldModel::new(spec, Seed::new(3)).unwrap();
             let mut rollout = model.latent_rollout().unwrap();
             let goal = [1.0, -1.0, 0.5, 0.2, -0.7];
+            let mut rng = Seed::new(1).rng();
+            let walk: Vec<f32> = (0..20 * 5).map(|_| rng.uniform(-1.0, 1.0)).collect();
+            let distance = Distance::train(&walk, &[0..12, 12..20], 5, 1, Seed::new(2)).unwrap();
+            let mut distance = distance.to(&goal);
             let mut objective = LatentObjective {
                 rollout: &mut rollout,
                 start: &[0.3, -0.2, 0.1, 0.9, -1.1],
                 before: Some((&[0.1; 5], &[0.5, -0.5, 0.2, 0.1])),
                 goal: Some(&goal),
+                distance: Some(&mut distance),
                 shape: CostShape {
                     last: 0.5,
                     min: 1.0,
@@ -175,10 +193,10 @@ mod tests {
                     effort: 0.4,
                     smoothness: 0.6,
                     uncertainty: 0.0,
+                    learned: 1.5,
                 },
                 limits: Limits::default(),
             };
-            let mut rng = Seed::new(1).rng();
             let mut plans = ActionSequences::zeros(3, 6, 2);
             plans.values.iter_mut().for_each(|value| *value = rng.uniform(-0.9, 0.9));
             let (costs, grads) = objective.costs_and_grads(&plans);

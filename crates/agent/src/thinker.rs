@@ -159,11 +159,22 @@ impl<'a> LatentThinker<'a> {
                     .into(),
             });
         }
+        let learned = search.cost.learned != 0.0 && goal.is_some();
+        if learned && !memory.is_some_and(|memory| memory.fits(model) && memory.distance.is_some())
+        {
+            return Err(AgentError::Constraint {
+                key: "cost.learned",
+                value: search.cost.learned.to_string(),
+                fix: "the run has no memory.safetensors with a distance learned for this model; delete that file if it is there, \
+                      and `housecat run` or `train --resume` makes it anew"
+                    .into(),
+            });
+        }
         Ok(Self {
             model,
             proposals: search.proposals,
             subgoals: search.subgoals,
-            memory: memory.filter(|_| asked + search.subgoals > 0),
+            memory: memory.filter(|_| learned || asked + search.subgoals > 0),
             routes: None,
             rollout: model.latent_rollout()?,
             shape: search.cost,
@@ -248,11 +259,15 @@ impl Thinking for LatentThinker<'_> {
         let a = self.model.spec().actions.len();
         let target = self.target(&place);
         let proposals = self.propose(&place, target.as_deref(), rng);
+        let distance = self.memory.filter(|_| self.shape.learned != 0.0);
+        let distance = distance.and_then(|memory| memory.distance.as_ref()).zip(target.as_deref());
+        let mut distance = distance.map(|(distance, target)| distance.to(target));
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
             before: place.before(),
             goal: target.as_deref(),
+            distance: distance.as_mut(),
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };

@@ -77,6 +77,7 @@ mod checkpoint;
 mod config;
 mod convert;
 mod decoder;
+mod distance;
 mod encoder;
 mod error;
 mod layers;
@@ -104,6 +105,7 @@ pub use config::{
 };
 pub use convert::{LewmSource, convert_lewm};
 pub use decoder::{Decoder, Reconstruction};
+pub use distance::{Distance, DistanceTo};
 pub use error::ModelError;
 pub use memory::Memory;
 pub use prior::Prior;

@@ -5,13 +5,14 @@ use crate::error::io;
 use crate::prior::STEPS;
 use crate::route::neighbours;
 use crate::world_model::NamedArray;
-use crate::{ModelError, Prior, WorldModel};
+use crate::{Distance, ModelError, Prior, WorldModel, distance};
 use housecat_core::Experience;
 use safetensors::SafeTensors;
 use std::ops::Range;
 use std::path::Path;
 
-/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] learned from them.
+/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] and a [`Distance`] learned from
+/// them.
 /// Rows are in the order of time, episode by episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
@@ -27,13 +28,15 @@ pub struct Memory {
     pub(crate) neighbours: Vec<u32>,
     /// What was mostly done.
     pub prior: Prior,
+    /// How long it took; files written before distances were learned have none.
+    pub distance: Option<Distance>,
 }
 
 /// Rows that are kept, at most: finding neighbours takes the square of them.
 const ROWS: usize = 50_000;
 
 impl Memory {
-    /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same bits at any
+    /// Encodes an experience with a trained model, and learns the prior and the distance; the same seed gives the same bits at any
     /// number of threads.
     ///
     /// # Errors
@@ -67,8 +70,10 @@ impl Memory {
         let latents = model.encode_frames_on(threads, experience, &frames)?;
         let prior =
             Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
+        let distance =
+            Some(Distance::train(&latents, &episodes, latent_dim, distance::STEPS, seed)?);
         let neighbours = neighbours(&latents, latent_dim, &episodes);
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance })
     }
 
     /// The latent of a row, `[D]`.
@@ -140,6 +145,7 @@ impl Memory {
             array("episode_ends", vec![ends.len()], &ends),
         ];
         arrays.extend(self.prior.arrays());
+        arrays.extend(self.distance.iter().flat_map(Distance::arrays));
         let partial = path.with_extension("partial");
         write_file(&partial, &serialize(&arrays)?)?;
         std::fs::rename(&partial, path).map_err(io(path))
@@ -179,9 +185,10 @@ impl Memory {
             return Err(bad("latents and blocks do not belong together"));
         }
         let prior = Prior::load(path, &tensors, [latent_dim, block_dim])?;
+        let distance = Distance::load(path, &tensors, latent_dim)?;
         // Found again rather than read: they are a function of the rest.
         let neighbours = neighbours(&latents, latent_dim, &episodes);
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance })
     }
 
     /// Whether its latents and blocks have a model's sizes.
@@ -211,8 +218,18 @@ pub(crate) mod tests {
             episodes.push(episode * 12..episode * 12 + 12);
         }
         let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
+        let distance = Some(distance::tests::distance(&latents, &episodes));
         let neighbours = neighbours(&latents, 2, &episodes);
-        Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, neighbours, prior }
+        Memory {
+            latent_dim: 2,
+            block_dim: 2,
+            latents,
+            blocks,
+            episodes,
+            neighbours,
+            prior,
+            distance,
+        }
     }
 
     #[test]
@@ -237,6 +254,9 @@ pub(crate) mod tests {
         let memory = memory();
         memory.save(&path).unwrap();
         assert_eq!(Memory::load(&path).unwrap(), memory);
+        let before = Memory { distance: None, ..memory };
+        before.save(&path).unwrap();
+        assert_eq!(Memory::load(&path).unwrap(), before);
         std::fs::write(&path, b"nothing").unwrap();
         let error = Memory::load(&path).unwrap_err().to_string();
         assert!(error.contains("memory.safetensors") && error.contains("again"), "{error}");

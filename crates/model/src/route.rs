@@ -211,7 +211,16 @@ mod tests {
         let blocks = vec![0.0; latents.len()];
         let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(0)).unwrap();
         let neighbours = neighbours(&latents, 2, &episodes);
-        Memory { latent_dim: 2, block_dim: 2, latents, blocks, episodes, neighbours, prior }
+        Memory {
+            latent_dim: 2,
+            block_dim: 2,
+            latents,
+            blocks,
+            episodes,
+            neighbours,
+            prior,
+            distance: None,
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
             start: &start,
             before: None,
             goal: (!reward).then_some(&*goal),
+            distance: None,
             shape: config.planner.cost,
             limits: Limits::default(),
         };
@@ -67,6 +68,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         start: &start,
         before: None,
         goal: (!reward).then_some(&*goal),
+        distance: None,
         shape: config.planner.cost,
         limits: Limits::default(),
     };
