@@ -68,8 +68,9 @@ def clock(work):
 
 def housecat(path, samples, iterations, threads):
     predictor = '{kind="transformer",depth=6,heads=16,head_dim=64,mlp=2048,history=3,dropout=0.1}'
-    settings = [f"model.latent_dim={D}", f"model.predictor={predictor}", "train.history_dropout=0.0",
-                f"planner.samples={samples}", f"planner.iterations={iterations}",
+    settings = [f"model.latent_dim={D}", f"model.predictor={predictor}", f"model.action_repeat={BLOCK // 2}",
+                "train.history_dropout=0.0", "planner.horizon=5", f"planner.samples={samples}",
+                f"planner.iterations={iterations}",
                 'planner.solver={kind="cem",elites=30}', "oracle.samples=4", 'oracle.solver={kind="cem",elites=2,keep=1}',
                 "oracle.iterations=1"]
     command = [path, "bench", "plan", "push-t", "--json", "--threads", str(threads), "--seconds", "0.1"]
