@@ -264,8 +264,8 @@ pub(crate) mod tests {
         let mut rng = Seed::new(5).rng();
         let (mut latents, mut episodes) = (Vec::new(), Vec::new());
         for episode in 0..200 {
-            let mut z = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
-            let speed = if rng.chance(0.5) { [0.08, 0.0] } else { [0.0, 0.02] };
+            let mut z = [rng.uniform(-2.0, 2.0), rng.uniform(-2.0, 2.0)];
+            let speed = if rng.chance(0.5) { [0.4, 0.0] } else { [0.0, 0.1] };
             let sign = if rng.chance(0.5) { 1.0 } else { -1.0 };
             for _ in 0..20 {
                 latents.extend(z);
@@ -289,9 +289,9 @@ pub(crate) mod tests {
         assert_eq!(learned, train(), "the same seed, other weights");
         let mut to = learned.to(&[0.0, 0.0]);
         assert_eq!(to.squared(&[0.0, 0.0]), [0.0]);
-        // Four blocks on the fast way, twelve on the slow one.
+        // Three blocks on the fast way, twelve on the slow one, as far in the latent.
         let blocks: Vec<f32> =
-            to.squared(&[0.32, 0.0, 0.0, 0.24]).iter().map(|x| x.sqrt() * 32.0).collect();
+            to.squared(&[1.2, 0.0, 0.0, 1.2]).iter().map(|x| x.sqrt() * 32.0).collect();
         assert!((2.0..6.0).contains(&blocks[0]), "{blocks:?}");
         assert!((8.0..16.0).contains(&blocks[1]), "{blocks:?}");
     }
