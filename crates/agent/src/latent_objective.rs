@@ -54,8 +54,9 @@ impl LatentObjective<'_> {
         if let Some(goal) = self.goal {
             let mut distances = vec![0.0; blocks];
             let latents = &latents[..blocks * samples * d];
-            let distance = self.distance.as_mut().filter(|_| self.shape.learned != 0.0);
+            let distance = self.distance.as_mut();
             let learned = distance.map(|distance| (distance.squared(latents), distance));
+            // Of the cost by the learned distances.
             let mut slopes = vec![0.0; if grads { blocks * samples } else { 0 }];
             for (sample, cost) in costs.iter_mut().enumerate() {
                 for (block, distance) in distances.iter_mut().enumerate() {

@@ -9,7 +9,7 @@ use crate::latent_objective::LatentObjective;
 use crate::searching::Searching;
 use crate::sim_objective::SimObjective;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
-use housecat_model::{LatentRollout, Memory, Routes, WorldModel};
+use housecat_model::{DistanceTo, LatentRollout, Memory, Routes, WorldModel};
 use std::time::Instant;
 
 /// Makes plans.
@@ -89,6 +89,8 @@ pub(crate) struct LatentThinker<'a> {
     proposals: Proposals,
     subgoals: usize,
     memory: Option<&'a Memory>,
+    /// To what is headed for, if the learned distance counts.
+    distance: Option<DistanceTo>,
     /// To the goal; found when first needed.
     routes: Option<Routes<'a>>,
     rollout: LatentRollout,
@@ -159,9 +161,11 @@ impl<'a> LatentThinker<'a> {
                     .into(),
             });
         }
-        let learned = search.cost.learned != 0.0 && goal.is_some();
-        if learned && !memory.is_some_and(|memory| memory.fits(model) && memory.distance.is_some())
-        {
+        let learned = goal.as_ref().filter(|_| search.cost.learned != 0.0);
+        let known = memory.filter(|memory| memory.fits(model));
+        let known = known.and_then(|memory| memory.distance.as_ref());
+        let distance = known.zip(learned).map(|(distance, goal)| distance.to(goal));
+        if learned.is_some() && distance.is_none() {
             return Err(AgentError::Constraint {
                 key: "cost.learned",
                 value: search.cost.learned.to_string(),
@@ -174,7 +178,8 @@ impl<'a> LatentThinker<'a> {
             model,
             proposals: search.proposals,
             subgoals: search.subgoals,
-            memory: memory.filter(|_| learned || asked + search.subgoals > 0),
+            memory: memory.filter(|_| asked + search.subgoals > 0),
+            distance,
             routes: None,
             rollout: model.latent_rollout()?,
             shape: search.cost,
@@ -259,15 +264,15 @@ impl Thinking for LatentThinker<'_> {
         let a = self.model.spec().actions.len();
         let target = self.target(&place);
         let proposals = self.propose(&place, target.as_deref(), rng);
-        let distance = self.memory.filter(|_| self.shape.learned != 0.0);
-        let distance = distance.and_then(|memory| memory.distance.as_ref()).zip(target.as_deref());
-        let mut distance = distance.map(|(distance, target)| distance.to(target));
+        if let (Some(distance), Some(target)) = (&mut self.distance, &target) {
+            distance.aim(target);
+        }
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
             before: place.before(),
             goal: target.as_deref(),
-            distance: distance.as_mut(),
+            distance: self.distance.as_mut(),
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };

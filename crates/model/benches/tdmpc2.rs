@@ -37,28 +37,25 @@ const CHUNK: usize = 96;
 /// Samples of a tile of the products.
 const ROWS: usize = 12;
 
-/// What follows a layer's product.
-#[derive(Clone, Copy)]
-enum After {
-    Nothing,
-    /// Layer normalisation, then x tanh(ln(1 + e^x)).
-    Mish,
-    /// Layer normalisation, then a softmax in groups of 8.
-    SimNorm,
-}
-
-/// Arrays by name, with their shapes.
+/// Arrays by name.
 type Arrays = HashMap<String, Vec<f32>>;
 
 struct Layer {
     weight: Packed,
     bias: Vec<f32>,
-    norm: [Vec<f32>; 2],
-    after: After,
+    norm: Option<Norm>,
+}
+
+/// Layer normalisation and what follows it.
+struct Norm {
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+    /// A softmax in groups of 8 in place of Mish, x tanh(ln(1 + e^x)).
+    simnorm: bool,
 }
 
 #[inline(always)]
-fn finish_row(row: &mut [f32], [gamma, beta]: [&[f32]; 2], after: After) {
+fn finish_row(row: &mut [f32], norm: &Norm) {
     let scale = 1.0 / row.len() as f32;
     let lanes = |of: &dyn Fn(f32) -> f32, row: &[f32]| {
         let mut sums = [0.0; 16];
@@ -70,57 +67,52 @@ fn finish_row(row: &mut [f32], [gamma, beta]: [&[f32]; 2], after: After) {
     let mean = lanes(&|x| x, row);
     let variance = lanes(&|x| (x - mean) * (x - mean), row);
     let inverse = 1.0 / (variance + 1e-5).sqrt();
-    for ((x, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
+    for ((x, gamma), beta) in row.iter_mut().zip(&norm.gamma).zip(&norm.beta) {
         *x = (*x - mean) * inverse * gamma + beta;
     }
-    match after {
-        After::Nothing => {}
-        After::Mish => {
-            for x in row {
-                // tanh(ln(1 + e)) = ((1 + e)^2 - 1) / ((1 + e)^2 + 1)
-                let e = math::exp(x.min(20.0));
-                let square = e * (e + 2.0);
-                *x *= square / (square + 2.0);
-            }
+    if norm.simnorm {
+        for group in row.chunks_exact_mut(8) {
+            let top = group.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            group.iter_mut().for_each(|x| *x = math::exp(*x - top));
+            let inverse = 1.0 / group.iter().sum::<f32>();
+            group.iter_mut().for_each(|x| *x *= inverse);
         }
-        After::SimNorm => {
-            for group in row.chunks_exact_mut(8) {
-                let top = group.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                group.iter_mut().for_each(|x| *x = math::exp(*x - top));
-                let inverse = 1.0 / group.iter().sum::<f32>();
-                group.iter_mut().for_each(|x| *x *= inverse);
-            }
+    } else {
+        for x in row {
+            // tanh(ln(1 + e)) = ((1 + e)^2 - 1) / ((1 + e)^2 + 1)
+            let e = math::exp(x.min(20.0));
+            let square = e * (e + 2.0);
+            *x *= square / (square + 2.0);
         }
     }
 }
 
 /// [`finish_row`] of rows `WIDTH` long and `stride(WIDTH)` apart.
-fn finish(rows: &mut [f32], norm: [&[f32]; 2], after: After) {
+fn finish(rows: &mut [f32], norm: &Norm) {
     #[inline(always)]
-    fn body(rows: &mut [f32], norm: [&[f32]; 2], after: After) {
-        rows.chunks_exact_mut(stride(WIDTH))
-            .for_each(|row| finish_row(&mut row[..WIDTH], norm, after));
+    fn body(rows: &mut [f32], norm: &Norm) {
+        rows.chunks_exact_mut(stride(WIDTH)).for_each(|row| finish_row(&mut row[..WIDTH], norm));
     }
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx512f")]
-        fn widest(rows: &mut [f32], norm: [&[f32]; 2], after: After) {
-            body(rows, norm, after);
+        fn widest(rows: &mut [f32], norm: &Norm) {
+            body(rows, norm);
         }
         #[target_feature(enable = "avx2")]
-        fn wide(rows: &mut [f32], norm: [&[f32]; 2], after: After) {
-            body(rows, norm, after);
+        fn wide(rows: &mut [f32], norm: &Norm) {
+            body(rows, norm);
         }
         if std::arch::is_x86_feature_detected!("avx512f") {
             // SAFETY: the feature was detected on the line above.
-            return unsafe { widest(rows, norm, after) };
+            return unsafe { widest(rows, norm) };
         }
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: as above.
-            return unsafe { wide(rows, norm, after) };
+            return unsafe { wide(rows, norm) };
         }
     }
-    body(rows, norm, after);
+    body(rows, norm);
 }
 
 impl Layer {
@@ -134,8 +126,8 @@ impl Layer {
     ) {
         let out = &mut out[..rows * row];
         self.weight.product(rows, sources, [Some(Addend::bias(bias)), None], out, row);
-        if !matches!(self.after, After::Nothing) {
-            finish(out, [&self.norm[0], &self.norm[1]], self.after);
+        if let Some(norm) = &self.norm {
+            finish(out, norm);
         }
     }
 }
@@ -149,40 +141,34 @@ struct Net {
 /// Buffers of a chunk.
 struct Work {
     hidden: [Vec<f32>; 2],
-    latents: [Vec<f32>; 2],
+    /// Of a net with few outputs.
     small: Vec<f32>,
 }
 
 impl Work {
     fn new() -> Self {
-        let wide = || vec![0.0; CHUNK * stride(WIDTH)];
-        Self {
-            hidden: [wide(), wide()],
-            latents: [wide(), wide()],
-            small: vec![0.0; CHUNK * stride(BINS)],
-        }
+        let hidden = [(); 2].map(|()| vec![0.0; CHUNK * stride(WIDTH)]);
+        Self { hidden, small: vec![0.0; CHUNK * stride(BINS)] }
     }
 }
 
 impl Net {
-    fn new(arrays: &Arrays, name: &str, [inputs, outputs]: [usize; 2], last: After) -> Self {
-        let layer = |index: usize, [inputs, outputs]: [usize; 2], after: After| {
-            let plain = matches!(after, After::Nothing);
-            let linear = if plain { "" } else { ".l" };
+    fn new(arrays: &Arrays, name: &str, [inputs, outputs]: [usize; 2], simnorm: bool) -> Self {
+        // As in PyTorch: a normed layer has two parts, a plain one is itself.
+        let layer = |index: usize, [inputs, outputs]: [usize; 2], simnorm: Option<bool>| {
             let of = |part: &str| arrays[&format!("{name}.{index}{part}")].clone();
-            let norm = || [of(".n.weight"), of(".n.bias")];
+            let linear = if simnorm.is_some() { ".l" } else { "" };
+            let norm = |simnorm| Norm { gamma: of(".n.weight"), beta: of(".n.bias"), simnorm };
             Layer {
                 weight: Packed::transposed(&of(&format!("{linear}.weight")), inputs, outputs),
                 bias: of(&format!("{linear}.bias")),
-                norm: if plain { Default::default() } else { norm() },
-                after,
+                norm: simnorm.map(norm),
             }
         };
-        let hidden = [WIDTH, WIDTH];
         let layers = [
-            layer(0, [inputs, WIDTH], After::Mish),
-            layer(1, hidden, After::Mish),
-            layer(2, [WIDTH, outputs], last),
+            layer(0, [inputs, WIDTH], Some(false)),
+            layer(1, [WIDTH, WIDTH], Some(false)),
+            layer(2, [WIDTH, outputs], simnorm.then_some(true)),
         ];
         Self { layers, outputs }
     }
@@ -243,14 +229,12 @@ fn scalar(logits: &[f32]) -> f32 {
 impl Model {
     fn new(arrays: &Arrays) -> Self {
         let both = LATENT + ACTION;
-        let net = |name: &str, sizes, last| Net::new(arrays, name, sizes, last);
+        let net = |name: &str, sizes, simnorm| Net::new(arrays, name, sizes, simnorm);
         Self {
-            dynamics: net("dyn", [both, LATENT], After::SimNorm),
-            reward: net("rew", [both, BINS], After::Nothing),
-            policy: net("pi", [LATENT, 2 * ACTION], After::Nothing),
-            values: (0..HEADS)
-                .map(|head| net(&format!("q.{head}"), [both, BINS], After::Nothing))
-                .collect(),
+            dynamics: net("dyn", [both, LATENT], true),
+            reward: net("rew", [both, BINS], false),
+            policy: net("pi", [LATENT, 2 * ACTION], false),
+            values: (0..HEADS).map(|head| net(&format!("q.{head}"), [both, BINS], false)).collect(),
         }
     }
 
@@ -274,6 +258,7 @@ impl Model {
     /// `[S, A]`, valued by the mean of the first two of so many `heads`.
     fn returns(&self, start: &[f32], actions: &[f32], noise: &[f32], heads: &[usize]) -> Vec<f32> {
         let mut work = Work::new();
+        let [mut from, mut to] = [(); 2].map(|()| vec![0.0; CHUNK * stride(WIDTH)]);
         let shared = [self.reward.share(start), self.dynamics.share(start)];
         let mut returns = Vec::with_capacity(noise.len() / ACTION);
         let long = HORIZON * ACTION;
@@ -281,8 +266,6 @@ impl Model {
             let rows = noise.len() / ACTION;
             let mut total = vec![0.0; rows];
             let mut discount = 1.0;
-            let mut from = std::mem::take(&mut work.latents[0]);
-            let mut to = std::mem::take(&mut work.latents[1]);
             for t in 0..HORIZON {
                 let values = &actions[t * ACTION..];
                 let action = Source { values, stride: long, width: ACTION, row: LATENT };
@@ -313,7 +296,6 @@ impl Model {
                     }
                 }
             }
-            work.latents = [from, to];
             returns.extend(total);
         }
         returns

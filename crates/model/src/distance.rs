@@ -5,10 +5,9 @@
 //! ways that tell how far apart things are.
 
 use crate::ModelError;
-use crate::checkpoint::fetch;
-use crate::layers::{Builder, Linear, values};
-use crate::ops::{Activation, Addend, Packed, Source, silu, silu_backward, stride};
-use crate::regression::{Regression, forward, rows};
+use crate::layers::Builder;
+use crate::ops::{Addend, Packed, Source, silu, silu_backward, stride};
+use crate::regression::{Regression, Weights, forward, rows};
 use crate::world_model::NamedArray;
 use housecat_core::{Rng, Seed};
 use safetensors::SafeTensors;
@@ -32,15 +31,11 @@ const CHUNK: usize = 96;
 
 /// An embedding `D -> 128 -> 128 -> 32` in which latents that lie n blocks apart lie n / 32 apart.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Distance {
-    latent_dim: usize,
-    /// Weights `[in, out]` and biases of the layers.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-}
+pub struct Distance(Weights);
 
-fn sizes(latent_dim: usize) -> [[usize; 2]; 3] {
+fn widths(latent_dim: usize) -> [usize; 4] {
     let [first, second, third] = WIDTHS;
-    [[latent_dim, first], [first, second], [second, third]]
+    [latent_dim, first, second, third]
 }
 
 /// Two rows of an episode and how many blocks lie between them, or of two episodes, out of reach.
@@ -77,13 +72,9 @@ impl Distance {
             return Err(ModelError::Data("no episode holds a whole action block".into()));
         }
         let seed = seed.child("distance", 0);
+        let widths = widths(latent_dim);
         let mut builder = Builder::new(seed.child("weights", 0));
-        let mut network = Vec::new();
-        for (index, size) in sizes(latent_dim).into_iter().enumerate() {
-            let activation = if index < 2 { Activation::Silu } else { Activation::None };
-            let name = format!("distance.{index}");
-            network.push(Linear::new(&mut builder, &name, size, 1.0, activation)?);
-        }
+        let network = Weights::untrained(&mut builder, "distance", &widths)?;
         let mut rng = seed.child("batches", 0).rng();
         let regression = Regression { steps, batch: BATCH, rate: RATE, decay: 1e-4 };
         regression.descend(&builder, |_| {
@@ -104,40 +95,24 @@ impl Distance {
             let short = excess.neg()?.relu()?.sqr()?.mean_all()?;
             Ok(Some(((long * TOO_LONG)? + short)?))
         })?;
-        let weights = builder.variables.iter().map(|(_, var)| values(var.as_tensor()));
-        let weights = weights.collect::<Result<Vec<_>, _>>()?;
-        let layers = weights.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        Ok(Self { latent_dim, layers: layers.collect() })
+        Ok(Self(Weights::of(&builder, &widths)?))
     }
 
     /// Makes it ready to tell distances to the latent `goal` `[D]`.
     pub fn to(&self, goal: &[f32]) -> DistanceTo {
-        let pack = |(size, (weight, bias)): ([usize; 2], &(Vec<f32>, Vec<f32>))| Layer {
-            weight: Packed::new(weight, size[0], size[1]),
-            transposed: Packed::transposed(weight, size[1], size[0]),
+        let layers = self.0.layers.iter().map(|([inputs, outputs], weight, bias)| Layer {
+            weight: Packed::new(weight, *inputs, *outputs),
+            transposed: Packed::transposed(weight, *outputs, *inputs),
             bias: bias.clone(),
-        };
-        let layers = sizes(self.latent_dim).into_iter().zip(&self.layers).map(pack).collect();
+        });
+        let layers = layers.collect();
         let mut to = DistanceTo { layers, goal: Vec::new(), work: Work::default() };
-        to.embed(goal);
-        to.goal = to.work.outputs[2][..WIDTHS[2]].to_vec();
+        to.aim(goal);
         to
     }
 
     pub(crate) fn arrays(&self) -> Vec<NamedArray> {
-        let mut arrays = Vec::new();
-        for (index, ((weight, bias), size)) in
-            self.layers.iter().zip(sizes(self.latent_dim)).enumerate()
-        {
-            let named = |what: &str, shape: Vec<usize>, values: &Vec<f32>| NamedArray {
-                name: format!("distance.{index}.{what}"),
-                shape,
-                values: values.clone(),
-            };
-            arrays.push(named("weight", size.to_vec(), weight));
-            arrays.push(named("bias", vec![size[1]], bias));
-        }
-        arrays
+        self.0.arrays("distance")
     }
 
     /// `None` if the file is of a time when no distance was learned.
@@ -149,12 +124,7 @@ impl Distance {
         if tensors.tensor("distance.0.weight").is_err() {
             return Ok(None);
         }
-        let layer = |(index, size): (usize, [usize; 2])| {
-            let weight = fetch(path, tensors, &format!("distance.{index}.weight"), &size)?;
-            Ok((weight, fetch(path, tensors, &format!("distance.{index}.bias"), &size[1..])?))
-        };
-        let layers = sizes(latent_dim).into_iter().enumerate().map(layer);
-        Ok(Some(Self { latent_dim, layers: layers.collect::<Result<_, ModelError>>()? }))
+        Ok(Some(Self(Weights::load(path, tensors, "distance", &widths(latent_dim))?)))
     }
 }
 
@@ -186,6 +156,13 @@ pub struct DistanceTo {
 impl DistanceTo {
     fn latent_dim(&self) -> usize {
         self.layers[0].transposed.outputs()
+    }
+
+    /// Tells distances to this latent `[D]` from now on.
+    pub fn aim(&mut self, goal: &[f32]) {
+        self.embed(goal);
+        self.goal.clear();
+        self.goal.extend_from_slice(&self.work.outputs[2][..WIDTHS[2]]);
     }
 
     /// Embeds latents `[N, D]` into the last of the outputs.
@@ -256,7 +233,7 @@ impl DistanceTo {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// Walks along a line of which the first component moves four times as fast as the second can.
@@ -274,11 +251,6 @@ pub(crate) mod tests {
             episodes.push(episode * 20..(episode + 1) * 20);
         }
         (latents, episodes)
-    }
-
-    /// One that is hardly trained.
-    pub(crate) fn distance(latents: &[f32], episodes: &[Range<usize>]) -> Distance {
-        Distance::train(latents, episodes, 2, 1, Seed::new(1)).unwrap()
     }
 
     #[test]
@@ -299,7 +271,8 @@ pub(crate) mod tests {
     #[test]
     fn gradients_are_those_of_the_distances() {
         let (latents, episodes) = walks();
-        let mut to = distance(&latents, &episodes).to(&[0.4, -0.7]);
+        let learned = Distance::train(&latents, &episodes, 2, 1, Seed::new(1)).unwrap();
+        let mut to = learned.to(&[0.4, -0.7]);
         let points = &latents[..2 * 150];
         let slopes: Vec<f32> = (0..150).map(|i| 1.0 - i as f32 * 0.01).collect();
         let mut grads = vec![0.5; points.len()];

@@ -12,8 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] and a [`Distance`] learned from
-/// them.
-/// Rows are in the order of time, episode by episode.
+/// them. Rows are in the order of time, episode by episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     pub(crate) latent_dim: usize,
@@ -36,8 +35,8 @@ pub struct Memory {
 const ROWS: usize = 50_000;
 
 impl Memory {
-    /// Encodes an experience with a trained model, and learns the prior and the distance; the same seed gives the same bits at any
-    /// number of threads.
+    /// Encodes an experience with a trained model, and learns the prior and the distance; the same seed gives the same
+    /// bits at any number of threads.
     ///
     /// # Errors
     /// If the experience lacks what the model sees, or holds no whole block.
@@ -202,6 +201,15 @@ pub(crate) mod tests {
     use super::*;
     use housecat_core::Seed;
 
+    /// One of latents and blocks of two components, from which hardly anything is learned.
+    pub(crate) fn of(latents: Vec<f32>, blocks: Vec<f32>, episodes: Vec<Range<usize>>) -> Memory {
+        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
+        let distance = Some(Distance::train(&latents, &episodes, 2, 1, Seed::new(1)).unwrap());
+        let neighbours = neighbours(&latents, 2, &episodes);
+        let (latent_dim, block_dim) = (2, 2);
+        Memory { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance }
+    }
+
     /// Two episodes of a world that adds its block to its latent.
     pub(crate) fn memory() -> Memory {
         let mut rng = Seed::new(4).rng();
@@ -217,19 +225,7 @@ pub(crate) mod tests {
             }
             episodes.push(episode * 12..episode * 12 + 12);
         }
-        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
-        let distance = Some(distance::tests::distance(&latents, &episodes));
-        let neighbours = neighbours(&latents, 2, &episodes);
-        Memory {
-            latent_dim: 2,
-            block_dim: 2,
-            latents,
-            blocks,
-            episodes,
-            neighbours,
-            prior,
-            distance,
-        }
+        of(latents, blocks, episodes)
     }
 
     #[test]

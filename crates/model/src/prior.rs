@@ -3,23 +3,18 @@
 //! intelligence"). It proposes; the planner decides.
 
 use crate::ModelError;
-use crate::checkpoint::fetch;
-use crate::layers::{Builder, Linear, values};
-use crate::ops::{Activation, Layout2, matmul, silu_in_place};
-use crate::regression::Regression;
+use crate::layers::Builder;
+use crate::ops::{Layout2, matmul, silu_in_place};
+use crate::regression::{Regression, Weights};
 use crate::world_model::NamedArray;
 use housecat_core::Seed;
 use safetensors::SafeTensors;
 use std::ops::Range;
 use std::path::Path;
 
-/// `[now, goal] -> 256 -> 256 -> block`, in packed weights.
+/// `[now, goal] -> 256 -> 256 -> block`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prior {
-    sizes: [usize; 4],
-    /// Weights `[in, out]` and biases of the layers.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-}
+pub struct Prior(Weights);
 
 const HIDDEN: usize = 256;
 /// Steps of its training.
@@ -28,6 +23,10 @@ const BATCH: usize = 256;
 const RATE: f32 = 1e-3;
 /// Blocks from now to the goal, at most.
 const REACH: usize = 8;
+
+fn widths([d, block]: [usize; 2]) -> [usize; 4] {
+    [2 * d, HIDDEN, HIDDEN, block]
+}
 
 impl Prior {
     /// Learns from latents `[N, D]` and blocks `[N, block]`, in the rows of each episode.
@@ -44,14 +43,9 @@ impl Prior {
             return Err(ModelError::Data("no episode holds a whole action block".into()));
         }
         let seed = seed.child("prior", 0);
-        let sizes = [2 * d, HIDDEN, HIDDEN, block];
+        let widths = widths([d, block]);
         let mut builder = Builder::new(seed.child("weights", 0));
-        let mut network = Vec::new();
-        for (index, pair) in sizes.windows(2).enumerate() {
-            let activation = if index < 2 { Activation::Silu } else { Activation::None };
-            let name = format!("prior.{index}");
-            network.push(Linear::new(&mut builder, &name, [pair[0], pair[1]], 1.0, activation)?);
-        }
+        let network = Weights::untrained(&mut builder, "prior", &widths)?;
         let mut rng = seed.child("batches", 0).rng();
         let regression = Regression { steps, batch: BATCH, rate: RATE, decay: 1e-4 };
         regression.fit(&builder, &network, |input, target| {
@@ -62,22 +56,17 @@ impl Prior {
             input.extend_from_slice(&latents[then * d..(then + 1) * d]);
             target.extend_from_slice(&blocks[now * block..(now + 1) * block]);
         })?;
-        let weights = builder.variables.iter().map(|(_, var)| values(var.as_tensor()));
-        let weights = weights.collect::<Result<Vec<_>, _>>()?;
-        let layers = weights.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        Ok(Self { sizes, layers: layers.collect() })
+        Ok(Self(Weights::of(&builder, &widths)?))
     }
 
     /// The block `[block]` that mostly led from `now` towards `goal`, `[D]` each.
     pub fn act(&self, now: &[f32], goal: &[f32]) -> Vec<f32> {
         let mut x = [now, goal].concat();
-        for (index, ((weight, bias), size)) in
-            self.layers.iter().zip(self.sizes.windows(2)).enumerate()
-        {
+        for (index, (size, weight, bias)) in self.0.layers.iter().enumerate() {
             let mut y = bias.clone();
             let shape = [1, size[0], size[1]];
             matmul(shape, (&x, Layout2::Normal), (weight, Layout2::Normal), &mut y, true);
-            if index + 1 < self.layers.len() {
+            if index + 1 < self.0.layers.len() {
                 silu_in_place(&mut y);
             }
             x = y;
@@ -87,33 +76,15 @@ impl Prior {
     }
 
     pub(crate) fn arrays(&self) -> Vec<NamedArray> {
-        let mut arrays = Vec::new();
-        for (index, ((weight, bias), size)) in
-            self.layers.iter().zip(self.sizes.windows(2)).enumerate()
-        {
-            let named = |what: &str, shape: Vec<usize>, values: &Vec<f32>| NamedArray {
-                name: format!("prior.{index}.{what}"),
-                shape,
-                values: values.clone(),
-            };
-            arrays.push(named("weight", size.to_vec(), weight));
-            arrays.push(named("bias", vec![size[1]], bias));
-        }
-        arrays
+        self.0.arrays("prior")
     }
 
     pub(crate) fn load(
         path: &Path,
         tensors: &SafeTensors<'_>,
-        [d, block]: [usize; 2],
+        sizes: [usize; 2],
     ) -> Result<Self, ModelError> {
-        let sizes = [2 * d, HIDDEN, HIDDEN, block];
-        let layer = |(index, size): (usize, &[usize])| {
-            let weight = fetch(path, tensors, &format!("prior.{index}.weight"), size)?;
-            Ok((weight, fetch(path, tensors, &format!("prior.{index}.bias"), &size[1..])?))
-        };
-        let layers = sizes.windows(2).enumerate().map(layer).collect::<Result<_, ModelError>>()?;
-        Ok(Self { sizes, layers })
+        Ok(Self(Weights::load(path, tensors, "prior", &widths(sizes))?))
     }
 }
 

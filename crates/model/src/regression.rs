@@ -1,9 +1,14 @@
 //! The training of small networks, by gradient descent on a loss: priors, probes and decoders.
 
 use crate::ModelError;
+use crate::checkpoint::fetch;
 use crate::layers::{Builder, Linear, values};
+use crate::ops::Activation;
 use crate::optimizer::AdamW;
+use crate::world_model::NamedArray;
 use candle_core::{Device, Tensor, Var};
+use safetensors::SafeTensors;
+use std::path::Path;
 
 /// How long and how fast.
 pub(crate) struct Regression {
@@ -70,4 +75,70 @@ pub(crate) fn forward(layers: &[Linear], x: Tensor) -> candle_core::Result<Tenso
 pub(crate) fn rows(values: Vec<f32>, rows: usize) -> candle_core::Result<Tensor> {
     let columns = values.len() / rows.max(1);
     Tensor::from_vec(values, (rows, columns), &Device::Cpu)
+}
+
+/// What was learned: the layers' weights `[in, out]` and biases, with a SiLU after all but the last.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Weights {
+    /// Inputs and outputs, weights and biases of each layer.
+    pub layers: Vec<([usize; 2], Vec<f32>, Vec<f32>)>,
+}
+
+/// The inputs and outputs of the layers between these widths.
+fn pairs(widths: &[usize]) -> impl Iterator<Item = [usize; 2]> {
+    widths.windows(2).map(|pair| [pair[0], pair[1]])
+}
+
+impl Weights {
+    /// The layers between these widths, to train; the names of their variables begin with `name`.
+    pub(crate) fn untrained(
+        builder: &mut Builder,
+        name: &str,
+        widths: &[usize],
+    ) -> candle_core::Result<Vec<Linear>> {
+        let layer = |(index, size)| {
+            let last = index + 2 == widths.len();
+            let activation = if last { Activation::None } else { Activation::Silu };
+            Linear::new(builder, &format!("{name}.{index}"), size, 1.0, activation)
+        };
+        pairs(widths).enumerate().map(layer).collect()
+    }
+
+    /// Those of the builder's variables, which are the layers' and no others.
+    pub(crate) fn of(builder: &Builder, widths: &[usize]) -> Result<Self, ModelError> {
+        let layer = |(size, variables): ([usize; 2], &[(String, Var)])| {
+            let values = |index: usize| values(variables[index].1.as_tensor());
+            Ok((size, values(0)?, values(1)?))
+        };
+        let layers = pairs(widths).zip(builder.variables.chunks_exact(2)).map(layer);
+        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()? })
+    }
+
+    pub(crate) fn arrays(&self, name: &str) -> Vec<NamedArray> {
+        let layers = self.layers.iter().enumerate().flat_map(|(index, (size, weight, bias))| {
+            [("weight", size.to_vec(), weight), ("bias", vec![size[1]], bias)].map(
+                |(part, shape, values)| NamedArray {
+                    name: format!("{name}.{index}.{part}"),
+                    shape,
+                    values: values.clone(),
+                },
+            )
+        });
+        layers.collect()
+    }
+
+    pub(crate) fn load(
+        path: &Path,
+        tensors: &SafeTensors<'_>,
+        name: &str,
+        widths: &[usize],
+    ) -> Result<Self, ModelError> {
+        let layer = |(index, size): (usize, [usize; 2])| {
+            let weight = fetch(path, tensors, &format!("{name}.{index}.weight"), &size)?;
+            let bias = fetch(path, tensors, &format!("{name}.{index}.bias"), &size[1..])?;
+            Ok((size, weight, bias))
+        };
+        let layers = pairs(widths).enumerate().map(layer);
+        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()? })
+    }
 }

@@ -191,8 +191,6 @@ impl<'m> Routes<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Prior;
-    use housecat_core::Seed;
 
     /// Episodes along the sides of a U, none of which goes all the way.
     fn horseshoe() -> Memory {
@@ -209,18 +207,7 @@ mod tests {
             episodes.push(first..latents.len() / 2);
         }
         let blocks = vec![0.0; latents.len()];
-        let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(0)).unwrap();
-        let neighbours = neighbours(&latents, 2, &episodes);
-        Memory {
-            latent_dim: 2,
-            block_dim: 2,
-            latents,
-            blocks,
-            episodes,
-            neighbours,
-            prior,
-            distance: None,
-        }
+        crate::memory::tests::of(latents, blocks, episodes)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::config::RunConfig;
 use crate::session::Session;
 use housecat_agent::{Goal, LatentObjective, Limits, MpcPolicy, Oracle, median, percentile};
 use housecat_core::{Actor as _, Env as _, Observation, Policy as _, ResetOptions, Seed};
-use housecat_model::{LatentRollout, WorldModel};
+use housecat_model::{Distance, LatentRollout, WorldModel};
 use housecat_plan::{ActionSequences, Effort, Objective as _, SearchConfig, optimise};
 use housecat_sim::{Sim, ViewOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,11 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
     let block = config.model.action_repeat;
     let start = vec![0.1; model.latent_dim()];
     let goal = vec![0.5; model.latent_dim()];
+    // Untrained, as the model is.
+    let ways = [&start[..], &goal].concat();
+    let distance =
+        Distance::train(&ways, std::slice::from_ref(&(0..2)), model.latent_dim(), 1, seed)?;
+    let mut distance = (config.planner.cost.learned != 0.0).then(|| distance.to(&goal));
     let mut rng = seed.rng();
     let reward = config.model.reward.is_some();
     let basis = search.time.basis(search.horizon * block)?;
@@ -41,7 +46,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
             start: &start,
             before: None,
             goal: (!reward).then_some(&*goal),
-            distance: None,
+            distance: distance.as_mut(),
             shape: config.planner.cost,
             limits: Limits::default(),
         };
@@ -68,7 +73,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         start: &start,
         before: None,
         goal: (!reward).then_some(&*goal),
-        distance: None,
+        distance: distance.as_mut(),
         shape: config.planner.cost,
         limits: Limits::default(),
     };
