@@ -3,8 +3,8 @@
 //! layers, attention, activations, SIGReg, covariances and painting.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
-//! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
-//! multiply-add, so that both give the same bits), and dispatched at run time.
+//! replicas. Element-wise loops are compiled for the baseline, AVX2 and AVX-512 (without fused
+//! multiply-add, so that all give the same bits), and dispatched at run time.
 
 mod activation;
 mod attention;
@@ -12,7 +12,7 @@ mod batch_norm;
 mod conv;
 mod conv_stack;
 mod covariance;
-mod lanes;
+pub(crate) mod lanes;
 mod layer_norm;
 mod linear;
 mod math;
@@ -39,7 +39,7 @@ use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor};
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-/// Compiles a function for the baseline and for AVX2 and picks one at run time.
+/// Compiles a function for the baseline, AVX2 and AVX-512 and picks one at run time.
 macro_rules! simd {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
@@ -48,9 +48,20 @@ macro_rules! simd {
             fn body($($arg: $ty),*) $body
             #[cfg(target_arch = "x86_64")]
             {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn widest($($arg: $ty),*) {
+                    body($($arg),*)
+                }
                 #[target_feature(enable = "avx2")]
                 fn wide($($arg: $ty),*) {
                     body($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the features were detected on the lines above; `avx512f` is part of each.
+                    return unsafe { widest($($arg),*) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
                     // SAFETY: the feature was detected on the line above.
