@@ -307,8 +307,8 @@ impl<'a> Trainer<'a> {
         let batch =
             Batch::new(&self.model, self.experience, source, starts, size, dropout, &mut rng)?;
         let waited = started.elapsed();
-        let pass =
-            Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
+        let dropped = self.seed.child("dropout", self.step).child("share", share as u64).rng();
+        let pass = Pass::train(dropped, self.config.precision);
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();
@@ -316,8 +316,8 @@ impl<'a> Trainer<'a> {
         let losses = self.config.loss.iter().filter(|loss| encodes || loss.judges_predictions());
         let (loss, terms) = total_loss(losses, &predictions, &batch, progress, &mut rng)?;
         let store = loss.backward()?;
-        let grads = self.model.variables.iter().map(|(name, var)| match store.get(var.as_tensor()) {
-            Some(grad) => values(grad),
+        let grads = self.model.variables.iter().map(|(name, var)| match pass.gradient(&store, var)? {
+            Some(grad) => Ok(grad),
             // The encoder, and what only it needed.
             None if !encodes => Ok(Vec::new()),
             None => Err(ModelError::Config {
