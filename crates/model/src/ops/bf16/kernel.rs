@@ -106,32 +106,32 @@ unsafe fn tile<const R: usize, const V: usize, const ROW: usize, const STEP: usi
         let lanes = |v: usize| if v + 1 == V { job.last } else { !0 };
         let mut sums = [[_mm512_setzero_ps(); V]; R];
         if !job.start.is_null() {
-            for r in 0..R {
-                for v in 0..V {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
                     let from = job.start.add(r * job.start_row + v * PANEL);
-                    sums[r][v] = _mm512_maskz_loadu_ps(lanes(v), from);
+                    *sum = _mm512_maskz_loadu_ps(lanes(v), from);
                 }
             }
         }
         let (mut rows, mut panel) = (job.rows, job.panel);
         for _ in 0..job.pairs {
             let mut line = [_mm512_setzero_si512(); V];
-            for v in 0..V {
-                line[v] = _mm512_loadu_si512(panel.add(v * PANEL_STEP).cast());
+            for (v, line) in line.iter_mut().enumerate() {
+                *line = _mm512_loadu_si512(panel.add(v * PANEL_STEP).cast());
             }
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let value = _mm512_set1_epi32(*rows.add(r * ROW) as i32);
-                for v in 0..V {
-                    sums[r][v] = _mm512_dpbf16_ps(sums[r][v], pairs(value), pairs(line[v]));
+                for (sum, line) in sums.iter_mut().zip(line) {
+                    *sum = _mm512_dpbf16_ps(*sum, pairs(value), pairs(line));
                 }
             }
             rows = rows.add(STEP);
             panel = panel.add(PANEL);
         }
-        for r in 0..R {
-            for v in 0..V {
+        for (r, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
                 let to = job.out.add(r * job.out_row + v * PANEL);
-                _mm512_mask_storeu_ps(to, lanes(v), sums[r][v]);
+                _mm512_mask_storeu_ps(to, lanes(v), *sum);
             }
         }
     }
