@@ -1,8 +1,9 @@
 //! Time of one training step on random experience, and the rate of its matrix products beside this machine's.
 //!
-//!     cargo bench -p housecat-model --bench train -- [--model push-t] [--batch 128] [--threads 2] [--steps 20]
+//!     cargo bench -p housecat-model --bench train -- [--model push-t] [--batch 128] [--threads 2] [--steps 20] \
+//!         [--precision f32]
 //!
-//! One line of JSON: the fastest and the median step in ms, the processor's time of a step (user, all
+//! One line of JSON: the fastest and the median step in ms, the processor's time of a step (all
 //! threads), windows per second at the median, GFLOP/s of the products at the fastest, and the measured peak of one
 //! thread. Under `cargo test` one small step is done.
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use housecat_core::{Experience, ImageSpec, Seed};
 use housecat_model::{
-    EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig,
+    EncoderConfig, LossConfig, ModelConfig, ModelInput, ModelSpec, OptimizerConfig, Precision,
     PredictorConfig, Schedule, TrainConfig, Trainer,
 };
 
@@ -150,13 +151,14 @@ fn number(name: &str, default: usize) -> usize {
     option(name).map_or(default, |text| text.parse().expect("a number behind the option"))
 }
 
-/// Seconds that all threads of this process have computed.
+/// Seconds that all threads of this process have computed, and the system for them: clearing memory is work, too.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after_name.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<f64>().ok());
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(|ticks| ticks.parse::<f64>().unwrap_or(f64::NAN)).sum::<f64>();
     // Linux counts in hundredths for its users.
-    ticks.unwrap_or(f64::NAN) / 100.0
+    ticks / 100.0
 }
 
 /// GFLOP/s of a square product on one thread.
@@ -222,6 +224,12 @@ fn main() {
         actions: vec!["x".into(), "y".into()],
         model: case.model,
     };
+    let precision_name = option("precision").unwrap_or_else(|| "f32".to_owned());
+    let precision = match precision_name.as_str() {
+        "f32" => Precision::F32,
+        "bf16" => Precision::Bf16,
+        other => panic!("no precision `{other}`; there are f32 and bf16"),
+    };
     let residual = matches!(spec.model.predictor, PredictorConfig::Residual { .. });
     let config = TrainConfig {
         steps: 1000,
@@ -231,6 +239,7 @@ fn main() {
         history_dropout: if residual { 0.15 } else { 0.0 },
         validation: 0.05,
         checkpoint_every: 1000,
+        precision,
         optimizer: OptimizerConfig {
             learning_rate: 3e-3,
             muon: None,
@@ -253,15 +262,16 @@ fn main() {
     }
     let before = processor_seconds();
     let mut times: Vec<f64> = (0..steps).map(|_| step()).collect();
-    let user = 1e3 * (processor_seconds() - before) / steps as f64;
+    let cpu = 1e3 * (processor_seconds() - before) / steps as f64;
     times.sort_unstable_by(f64::total_cmp);
     let (fastest, median) = (times[0], times[times.len() / 2]);
     let peak = if once { peak(64, 1) } else { peak(1024, 5) };
     let rate = 2.0 * (case.products * batch) as f64 / fastest / 1e6;
     println!(
-        "{{\"model\":\"{name}\",\"batch\":{batch},\"threads\":{threads},\"fastest_ms\":{fastest:.2},\
-         \"median_ms\":{median:.2},\"user_ms\":{user:.1},\"windows_per_s\":{:.1},\
+        "{{\"model\":\"{name}\",\"batch\":{batch},\"threads\":{threads},\"precision\":\"{}\",\"fastest_ms\":{fastest:.2},\
+         \"median_ms\":{median:.2},\"cpu_ms\":{cpu:.1},\"windows_per_s\":{:.1},\
          \"gflops\":{rate:.1},\"peak_gflops_per_thread\":{peak:.1}}}",
+        precision_name,
         1e3 * batch as f64 / median
     );
 }

@@ -1,10 +1,12 @@
 //! Named variables and the layers made of them.
 
 use crate::ModelError;
+use crate::config::Precision;
 use crate::ops::{
-    Activation, BatchStats, Block, ConvShape, batch_norm, conv_stack, conv_stack_with, layer_norm,
-    linear, normalise,
+    Activation, BatchStats, Block, ConvShape, Gradients, Products, Step, batch_norm, conv_stack,
+    conv_stack_with, layer_norm, linear, normalise,
 };
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use housecat_core::{Rng, Seed};
 use std::cell::RefCell;
@@ -60,11 +62,12 @@ impl Builder {
     }
 }
 
-/// Whether a forward pass trains (batch statistics, kept for the running ones; dropout) or only looks.
+/// Whether a forward pass trains (batch statistics, kept for the running ones; dropout; perhaps products of bf16) or only
+/// looks.
 pub(crate) enum Pass {
     /// Of one share of a batch.
     Train(Box<Training>),
-    /// Uses the running statistics and drops nothing.
+    /// Uses the running statistics, drops nothing and multiplies in f32.
     Look,
 }
 
@@ -73,6 +76,7 @@ pub(crate) struct Training {
     /// Batch statistics by layer; of a layer that is passed more than once, those of the first pass.
     pub(crate) statistics: RefCell<BTreeMap<String, BatchStats>>,
     dropout: RefCell<Rng>,
+    products: Products,
 }
 
 impl Training {
@@ -83,9 +87,32 @@ impl Training {
 
 impl Pass {
     /// A pass that trains, with its own stream to drop by.
-    pub(crate) fn train(dropout: Rng) -> Self {
-        let training = Training { statistics: RefCell::default(), dropout: RefCell::new(dropout) };
-        Self::Train(Box::new(training))
+    pub(crate) fn train(dropout: Rng, precision: Precision) -> Self {
+        let dropout = RefCell::new(dropout);
+        let products = Products { precision, gradients: Some(Gradients::default()) };
+        Self::Train(Box::new(Training { statistics: RefCell::default(), dropout, products }))
+    }
+
+    /// How layers multiply, on the way back too.
+    pub(crate) fn products(&self) -> Products {
+        match self {
+            Self::Train(training) => training.products.clone(),
+            Self::Look => Products::default(),
+        }
+    }
+
+    /// The gradient by a variable after a backward pass: what layers left, or what the graph has. A variable is in the one
+    /// or in the other.
+    pub(crate) fn gradient(
+        &self,
+        store: &GradStore,
+        variable: &Var,
+    ) -> std::result::Result<Option<Vec<f32>>, ModelError> {
+        let left = self.products().gradients.and_then(|left| left.take(variable));
+        match (left, store.get(variable)) {
+            (None, Some(grad)) => Ok(Some(values(grad)?)),
+            (left, _) => Ok(left),
+        }
     }
 
     /// `count` factors that drop this share of values and scale up the rest; `None` if nothing is dropped.
@@ -147,8 +174,14 @@ impl Linear {
         Self { weight, bias, activation }
     }
 
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, &self.bias, self.activation)
+    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        linear(x, &self.weight, &self.bias, self.activation, pass.products())
+    }
+
+    /// The layer as a step of a residual branch.
+    pub(crate) fn step(&self) -> Step {
+        let Self { weight, bias, activation } = self;
+        Step::Linear { weight: weight.clone(), bias: bias.clone(), activation: *activation }
     }
 }
 
@@ -239,6 +272,12 @@ impl LayerNorm {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.gamma, &self.beta, self.epsilon)
+    }
+
+    /// The layer as a step of a residual branch.
+    pub(crate) fn step(&self) -> Step {
+        let Self { gamma, beta, epsilon } = self;
+        Step::LayerNorm { gamma: gamma.clone(), beta: beta.clone(), epsilon: *epsilon }
     }
 }
 

@@ -101,7 +101,8 @@ mod world_model;
 pub use checkpoint::{load_checkpoint, load_model, point_last, save_checkpoint, save_model};
 pub use config::{
     EncoderConfig, InverseDynamicsConfig, LossConfig, ModelConfig, ModelInput, ModelSpec,
-    OptimizerConfig, PredictorConfig, PredictorTraining, RewardConfig, Schedule, TrainConfig,
+    OptimizerConfig, Precision, PredictorConfig, PredictorTraining, RewardConfig, Schedule,
+    TrainConfig,
 };
 pub use convert::{LewmSource, convert_lewm};
 pub use decoder::{Decoder, Reconstruction};

@@ -4,6 +4,7 @@ use crate::ModelError;
 use crate::config::OptimizerConfig;
 use crate::layers::values;
 use crate::muon;
+use crate::ops::lanes::{LANES, load, store};
 use crate::ops::simd;
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Tensor, Var};
 use std::cell::RefCell;
@@ -24,13 +25,13 @@ impl AdamW {
         Self { first: zeros(), second: zeros() }
     }
 
-    /// Applies one step (counted from 1) with gradients in the order of the variables; one whose gradient is empty
-    /// stays as it is. Weight decay acts on matrices only, and with a learning rate of Muon that moves them: their first
+    /// Applies one step (counted from 1) with gradients in the order of the variables, times `scale`; one whose gradient is
+    /// empty stays as it is. Weight decay acts on matrices only, and with a learning rate of Muon that moves them: their first
     /// moment is its momentum.
     pub(crate) fn step(
         &mut self,
         variables: &[(String, Var)],
-        grads: &[Vec<f32>],
+        (grads, scale): (&[Vec<f32>], f32),
         step: u64,
         (learning_rate, muon, weight_decay): (f32, Option<f32>, f32),
     ) -> std::result::Result<(), ModelError> {
@@ -44,13 +45,15 @@ impl AdamW {
             if let (Some(rate), &[rows, columns]) = (muon, var.dims()) {
                 let mut weights = values(var.as_tensor())?;
                 let rates = [rate, rate * weight_decay];
-                muon::step(&mut weights, grads, first, [rows, columns], rates);
+                let grads: Vec<f32> = grads.iter().map(|grad| grad * scale).collect();
+                muon::step(&mut weights, &grads, first, [rows, columns], rates);
                 var.set(&Tensor::from_vec(weights, (rows, columns), &Device::Cpu)?)?;
                 continue;
             }
             let decay = if var.dims().len() > 1 { learning_rate * weight_decay } else { 0.0 };
             let moments = RefCell::new([&mut first[..], &mut second[..]]);
-            var.inplace_op1(&Update { grads, moments, corrections, learning_rate, decay })?;
+            let rates = [scale, learning_rate, decay];
+            var.inplace_op1(&Update { grads, moments, corrections, rates })?;
         }
         Ok(())
     }
@@ -62,8 +65,8 @@ struct Update<'a> {
     moments: RefCell<[&'a mut [f32]; 2]>,
     /// What the moments' sums of weights fall short of, `1 - beta^step`.
     corrections: [f32; 2],
-    learning_rate: f32,
-    decay: f32,
+    /// Of the gradients, of the step and of the decay.
+    rates: [f32; 3],
 }
 
 impl InplaceOp1 for Update<'_> {
@@ -77,8 +80,7 @@ impl InplaceOp1 for Update<'_> {
             candle_core::bail!("a variable is not contiguous f32")
         };
         let [first, second] = &mut *self.moments.borrow_mut();
-        let rates = [self.learning_rate, self.decay];
-        update(&mut values[start..end], self.grads, first, second, self.corrections, rates);
+        update(&mut values[start..end], self.grads, first, second, self.corrections, self.rates);
         Ok(())
     }
 }
@@ -90,11 +92,12 @@ simd! {
         first: &mut [f32],
         second: &mut [f32],
         corrections: [f32; 2],
-        rates: [f32; 2],
+        rates: [f32; 3],
     ) {
-        let ([correct1, correct2], [learning_rate, decay]) = (corrections, rates);
+        let ([correct1, correct2], [scale, learning_rate, decay]) = (corrections, rates);
         let moments = first.iter_mut().zip(second);
         for ((weight, &grad), (first, second)) in weights.iter_mut().zip(grads).zip(moments) {
+            let grad = grad * scale;
             *first += (1.0 - BETA1) * (grad - *first);
             *second += (1.0 - BETA2) * (grad * grad - *second);
             let direction = (*first / correct1) / ((*second / correct2).sqrt() + EPSILON);
@@ -112,15 +115,43 @@ impl OptimizerConfig {
     }
 }
 
-/// The norm over all gradients, and scales them down to `limit` if it is larger.
-pub(crate) fn clip(grads: &mut [Vec<f32>], limit: f32) -> f32 {
-    let square: f64 = grads.iter().flatten().map(|&grad| f64::from(grad) * f64::from(grad)).sum();
-    let norm = square.sqrt() as f32;
-    if norm > limit {
-        let scale = limit / norm;
-        grads.iter_mut().flatten().for_each(|grad| *grad *= scale);
+/// Turns the gradients of the first share into the mean over it and the others. Gives their norm, and the scale that
+/// makes it `limit` if it is larger: the optimiser applies it, to spare a way through memory.
+pub(crate) fn mean_and_clip(
+    mean: &mut [Vec<f32>],
+    others: &[&[Vec<f32>]],
+    limit: f32,
+) -> (f32, f32) {
+    let share = 1.0 / (1 + others.len()) as f32;
+    let mut square = 0.0;
+    for (index, mean) in mean.iter_mut().enumerate() {
+        let others: Vec<&[f32]> = others.iter().map(|grads| &grads[index][..]).collect();
+        average(mean, &others, share, &mut square);
     }
-    norm
+    let norm = square.sqrt() as f32;
+    (norm, if norm > limit { limit / norm } else { 1.0 })
+}
+
+simd! {
+    /// The mean in place, whose sum of squares is added up.
+    fn average(mean: &mut [f32], others: &[&[f32]], share: f32, square: &mut f64) {
+        let mut squares = [0.0; LANES];
+        for at in (0..mean.len()).step_by(LANES) {
+            let mut sum = load(mean, at);
+            for other in others {
+                let other = load(other, at);
+                for i in 0..LANES {
+                    sum[i] += other[i];
+                }
+            }
+            for i in 0..LANES {
+                sum[i] *= share;
+                squares[i] += f64::from(sum[i]) * f64::from(sum[i]);
+            }
+            store(mean, at, &sum);
+        }
+        *square += squares.iter().sum::<f64>();
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +171,7 @@ mod tests {
             let at = values(var.as_tensor()).unwrap();
             adam.step(
                 &variables,
-                &[vec![2.0 * (at[0] - 1.0), 2.0 * at[1]]],
+                (&[vec![2.0 * (at[0] - 1.0), 2.0 * at[1]]], 1.0),
                 step,
                 (0.05, None, 0.0),
             )
@@ -165,9 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn clipping_keeps_direction() {
-        let mut grads = vec![vec![3.0], vec![4.0]];
-        assert_eq!(clip(&mut grads, 1.0), 5.0);
-        assert!((grads[0][0] - 0.6).abs() < 1e-6 && (grads[1][0] - 0.8).abs() < 1e-6);
+    fn the_mean_over_shares_is_clipped() {
+        let mut grads = vec![vec![2.0], vec![4.0; 17]];
+        let others = [vec![4.0], vec![0.0; 17]];
+        let (norm, scale) = mean_and_clip(&mut grads, &[&others], 1.0);
+        assert_eq!(grads, [vec![3.0], vec![2.0; 17]]);
+        assert_eq!((norm, scale), (77_f32.sqrt(), 1.0 / 77_f32.sqrt()));
+        assert_eq!(mean_and_clip(&mut grads, &[], 10.0), (77_f32.sqrt(), 1.0));
     }
 }

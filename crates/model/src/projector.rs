@@ -30,7 +30,7 @@ impl Projector {
 
     /// `[n, inputs]` to `[n, outputs]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let x = self.norm.forward(&self.first.forward(x)?, pass)?;
-        self.second.forward(&activate(&x, Activation::Gelu)?)
+        let x = self.norm.forward(&self.first.forward(x, pass)?, pass)?;
+        self.second.forward(&activate(&x, Activation::Gelu)?, pass)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ModelError;
 use crate::checkpoint::fetch;
-use crate::layers::{Builder, Linear, values};
+use crate::layers::{Builder, Linear, Pass, values};
 use crate::ops::Activation;
 use crate::optimizer::AdamW;
 use crate::world_model::NamedArray;
@@ -60,7 +60,7 @@ impl Regression {
             let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             let progress = step as f32 / self.steps as f32;
             let rate = self.rate * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-            optimizer.step(&builder.variables, &grads, step, (rate, None, self.decay))?;
+            optimizer.step(&builder.variables, (&grads, 1.0), step, (rate, None, self.decay))?;
         }
         Ok(true)
     }
@@ -68,7 +68,7 @@ impl Regression {
 
 /// The layers one after the other.
 pub(crate) fn forward(layers: &[Linear], x: Tensor) -> candle_core::Result<Tensor> {
-    layers.iter().try_fold(x, |x, layer| layer.forward(&x))
+    layers.iter().try_fold(x, |x, layer| layer.forward(&x, &Pass::Look))
 }
 
 /// Values as a matrix of so many rows.

@@ -6,7 +6,7 @@ use crate::config::{ModelSpec, OptimizerConfig, PredictorTraining, TrainConfig};
 use crate::layers::{Pass, values};
 use crate::loss::{Predictions, total_loss};
 use crate::ops::BatchStats;
-use crate::optimizer::{AdamW, clip};
+use crate::optimizer::{AdamW, mean_and_clip};
 use crate::{ModelError, WorldModel};
 use housecat_core::{Experience, Seed};
 use std::collections::BTreeMap;
@@ -194,16 +194,11 @@ impl<'a> Trainer<'a> {
         };
         let mut shares = self.shares(batch, progress)?;
         let mut grads = std::mem::take(&mut shares[0].grads);
-        for share in &shares[1..] {
-            for (sum, grad) in grads.iter_mut().flatten().zip(share.grads.iter().flatten()) {
-                *sum += grad;
-            }
-        }
-        let scale = 1.0 / SHARES as f32;
-        grads.iter_mut().flatten().for_each(|grad| *grad *= scale);
-        let mean = |of: &dyn Fn(&Share) -> f32| shares.iter().map(of).sum::<f32>() * scale;
+        let others: Vec<_> = shares[1..].iter().map(|share| &share.grads[..]).collect();
+        let clip_norm = self.config.optimizer.clip_norm;
+        let (grad_norm, scale) = mean_and_clip(&mut grads, &others, clip_norm);
+        let mean = |of: &dyn Fn(&Share) -> f32| shares.iter().map(of).sum::<f32>() / SHARES as f32;
         let loss = mean(&|share| share.loss);
-        let grad_norm = clip(&mut grads, self.config.optimizer.clip_norm);
         let learning_rate = self.config.optimizer.rate(peak, progress);
         let skipped = !(loss.is_finite() && grad_norm.is_finite());
         self.step += 1;
@@ -219,7 +214,7 @@ impl<'a> Trainer<'a> {
                 self.config.optimizer;
             let muon = muon.map(|rate| rate * learning_rate / whole);
             let rates = (learning_rate, muon, weight_decay);
-            self.optimizer.step(&self.model.variables, &grads, self.step, rates)?;
+            self.optimizer.step(&self.model.variables, (&grads, scale), self.step, rates)?;
             let stats: Vec<_> = shares.iter().map(|share| share.stats.clone()).collect();
             self.model.update_statistics(&stats, STATISTICS_SHARE);
         }
@@ -312,8 +307,8 @@ impl<'a> Trainer<'a> {
         let batch =
             Batch::new(&self.model, self.experience, source, starts, size, dropout, &mut rng)?;
         let waited = started.elapsed();
-        let pass =
-            Pass::train(self.seed.child("dropout", self.step).child("share", share as u64).rng());
+        let dropped = self.seed.child("dropout", self.step).child("share", share as u64).rng();
+        let pass = Pass::train(dropped, self.config.precision);
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();
@@ -321,8 +316,8 @@ impl<'a> Trainer<'a> {
         let losses = self.config.loss.iter().filter(|loss| encodes || loss.judges_predictions());
         let (loss, terms) = total_loss(losses, &predictions, &batch, progress, &mut rng)?;
         let store = loss.backward()?;
-        let grads = self.model.variables.iter().map(|(name, var)| match store.get(var.as_tensor()) {
-            Some(grad) => values(grad),
+        let grads = self.model.variables.iter().map(|(name, var)| match pass.gradient(&store, var)? {
+            Some(grad) => Ok(grad),
             // The encoder, and what only it needed.
             None if !encodes => Ok(Vec::new()),
             None => Err(ModelError::Config {

@@ -184,6 +184,26 @@ pub struct OptimizerConfig {
     pub clip_norm: f32,
 }
 
+/// What the factors of training's large products are rounded to. They are added up in f32 whatever they are, and
+/// weights, gradients, moments, normalisations and losses are f32: so are evaluations, plans and rollouts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// To bfloat16, of which a processor with AVX-512 BF16 multiplies twice as many at once; any other one rounds and
+    /// multiplies in f32, which trains alike and takes longer than `f32`. Linear layers and attention over many
+    /// tokens do; convolutions stay in f32.
+    Bf16,
+}
+
+impl Precision {
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +224,9 @@ pub struct TrainConfig {
     pub validation: f32,
     /// Steps between checkpoints (and validations).
     pub checkpoint_every: u64,
+    /// `"f32"`, or `"bf16"` for products of half the width: faster for large networks where the processor has them.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The terms of the loss.

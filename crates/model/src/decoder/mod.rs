@@ -11,7 +11,7 @@ mod training_set;
 
 use crate::checkpoint::{fetch, fetch_any, serialize, write_file};
 use crate::error::io;
-use crate::layers::{Builder, Linear, values};
+use crate::layers::{Builder, Linear, Pass, values};
 use crate::ops::{
     Activation, Layout2, matmul, over, painting_error, sigmoid_in_place, silu_in_place,
 };
@@ -127,7 +127,7 @@ impl Decoder {
             let x = drawn.iter().flat_map(|&row| &inputs.rows[row * d..(row + 1) * d]);
             let mut x = regression::rows(x.copied().collect(), BATCH)?;
             for (layer, [from, _]) in network.iter().zip(&sizes) {
-                x = layer.forward(&x.reshape((x.elem_count() / from, *from))?)?;
+                x = layer.forward(&x.reshape((x.elem_count() / from, *from))?, &Pass::Look)?;
             }
             let paint = x.reshape((BATCH * canvas.leaves(), 4))?;
             let loss = painting_error(&paint, set.targets(&drawn))?;

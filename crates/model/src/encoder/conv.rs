@@ -38,6 +38,6 @@ impl Conv {
 
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let x = ConvBlock::stack(&self.blocks, x, None, pass)?;
-        self.norm.forward(&self.out.forward(&x.flatten_from(1)?)?, pass)
+        self.norm.forward(&self.out.forward(&x.flatten_from(1)?, pass)?, pass)
     }
 }

@@ -58,9 +58,9 @@ impl Frozen {
 
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> candle_core::Result<Tensor> {
         let n = x.dim(0)?;
-        let tokens = self.trunk.forward(x)?;
+        let tokens = self.trunk.forward(x, pass)?;
         let patches = tokens.dim(0)? / n - 1;
-        let seen = self.channels.forward(&tokens.narrow(0, n, patches * n)?)?;
+        let seen = self.channels.forward(&tokens.narrow(0, n, patches * n)?, pass)?;
         let flat = seen.reshape((patches, n, ()))?.transpose(0, 1)?.contiguous()?;
         self.projection.forward(&flat.reshape((n, ()))?, pass)
     }
@@ -237,7 +237,7 @@ mod tests {
         let image = ImageSpec { camera: "top".into(), width: shape[2], height: shape[1] };
         let (trunk, _) = read(&folder.join("model.safetensors"), 2, &image).unwrap();
         let images = Tensor::from_vec(images, shape, &Device::Cpu).unwrap();
-        let got = values(&trunk.forward(&images).unwrap()).unwrap();
+        let got = values(&trunk.forward(&images, &Pass::Look).unwrap()).unwrap();
         let (want, _) = fetch_any(&folder, &arrays, "tokens").unwrap();
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(&want) {

@@ -31,7 +31,8 @@ impl Fused {
 
     pub(super) fn forward(&self, pixels: &Tensor, state: &Tensor, pass: &Pass) -> Result<Tensor> {
         let seen = self.pixels.forward(pixels, pass)?;
-        let felt = self.state.forward(state)?;
-        self.norm.forward(&self.out.forward(&Tensor::cat(&[seen, felt], 1)?)?, pass)
+        let felt = self.state.forward(state, pass)?;
+        let both = Tensor::cat(&[seen, felt], 1)?;
+        self.norm.forward(&self.out.forward(&both, pass)?, pass)
     }
 }

@@ -60,8 +60,8 @@ impl Keypoint {
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let positions = ConvBlock::stack(&self.blocks, x, Some(&self.log_temperature), pass)?;
         let positions = self.positions.forward(&positions, pass)?;
-        let latent = (self.direct.forward(&positions)?
-            + self.out.forward(&self.hidden.forward(&positions)?)?)?;
+        let hidden = self.hidden.forward(&positions, pass)?;
+        let latent = (self.direct.forward(&positions, pass)? + self.out.forward(&hidden, pass)?)?;
         self.norm.forward(&latent, pass)
     }
 }

@@ -28,7 +28,7 @@ impl Mlp {
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
-            x = layer.forward(&x)?;
+            x = layer.forward(&x, pass)?;
         }
         self.norm.forward(&x, pass)
     }

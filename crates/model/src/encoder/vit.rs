@@ -2,7 +2,7 @@
 //! class token, normalised, goes through a projection to the latent (Maes et al. 2026, arXiv 2603.19312).
 
 use crate::layers::{Builder, LayerNorm, Linear, Pass};
-use crate::ops::{Activation, AttentionShape, attention};
+use crate::ops::{Activation, AttentionShape, Step, residual};
 use crate::projector::Projector;
 use candle_core::{Result, Tensor};
 use housecat_core::ImageSpec;
@@ -68,7 +68,7 @@ impl Trunk {
     }
 
     /// x `[n, h, w, 3]` gives tokens `[(1 + P) * n, W]`: the class tokens of all images, then their first patches.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let (n, height, width, colours) = x.dims4()?;
         let p = self.patch;
         let (rows, columns) = (height / p, width / p);
@@ -76,7 +76,7 @@ impl Trunk {
             .reshape(vec![n, rows, p, columns, p, colours])?
             .permute(vec![1, 3, 0, 2, 4, 5])?
             .reshape((rows * columns * n, p * p * colours))?;
-        let seen = self.embedding.forward(&patches)?;
+        let seen = self.embedding.forward(&patches, pass)?;
         let class = self.class.broadcast_as((n, self.class.dim(1)?))?;
         let tokens = 1 + rows * columns;
         let mut x = Tensor::cat(&[&class, &seen], 0)?
@@ -86,7 +86,7 @@ impl Trunk {
         let head_dim = x.dim(1)? / self.heads;
         let shape = AttentionShape { tokens, heads: self.heads, head_dim, causal: false };
         for block in &self.blocks {
-            x = block.forward(&x, shape)?;
+            x = block.forward(&x, shape, pass)?;
         }
         self.norm.forward(&x)
     }
@@ -107,11 +107,13 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, shape: AttentionShape) -> Result<Tensor> {
-        let qkv = self.qkv.forward(&self.attention_norm.forward(x)?)?;
-        let x = (x + self.out.forward(&attention(&qkv, shape, Vec::new())?)?)?;
-        let hidden = self.mlp[0].forward(&self.mlp_norm.forward(&x)?)?;
-        &x + self.mlp[1].forward(&hidden)?
+    fn forward(&self, x: &Tensor, shape: AttentionShape, pass: &Pass) -> Result<Tensor> {
+        let Self { attention_norm, qkv, out, mlp_norm, mlp: [first, second] } = self;
+        let attention = Step::Attention { shape };
+        let steps = vec![attention_norm.step(), qkv.step(), attention, out.step()];
+        let x = residual(x, steps, pass.products())?;
+        let steps = vec![mlp_norm.step(), first.step(), second.step()];
+        residual(&x, steps, pass.products())
     }
 }
 
@@ -147,6 +149,6 @@ impl Vit {
 
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let n = x.dim(0)?;
-        self.projection.forward(&self.trunk.forward(x)?.narrow(0, 0, n)?, pass)
+        self.projection.forward(&self.trunk.forward(x, pass)?.narrow(0, 0, n)?, pass)
     }
 }

@@ -39,7 +39,7 @@ impl Predictions {
             Input::Latents(latents) => latents.clone(),
         };
         let members = &model.predictors;
-        let encoded = members.iter().map(|member| member.encode_action(&batch.blocks));
+        let encoded = members.iter().map(|member| member.encode_action(&batch.blocks, pass));
         let encoded = encoded.collect::<Result<Vec<_>>>()?;
         let now = latents.narrow(0, 0, steps * b)?;
         let next = latents.narrow(0, b, steps * b)?;
@@ -87,12 +87,13 @@ impl Predictions {
                     &Tensor::cat(before, 0)?,
                     &encoded[0],
                     &Tensor::cat(&after, 0)?,
+                    pass,
                 )?)
             }
             None => None,
         };
         let inverse = match &model.inverse {
-            Some(head) => Some(head.forward(&now, &next)?),
+            Some(head) => Some(head.forward(&now, &next, pass)?),
             None => None,
         };
         Ok(Self { latents, forced, open_loop, rewards, inverse })

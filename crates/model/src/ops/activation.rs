@@ -1,7 +1,7 @@
 //! Element-wise activations as operations of their own, where no linear layer stands right before them.
 
 use super::math::{gelu, gelu_slope};
-use super::{Activation, Values, argument, silu, silu_backward, simd};
+use super::{Activation, Values, argument, simd};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 
 /// The activation of every value.
@@ -40,24 +40,14 @@ impl CustomOp1 for Activate {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = argument(x, layout)?;
-        let mut out = x.to_vec();
-        match self.activation {
-            Activation::None => {}
-            Activation::Silu => silu(x, &mut out),
-            Activation::Gelu => gelu_in_place(&mut out),
-        }
+        let out = self.activation.of(argument(x, layout)?);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
         let mut grad = Values::of(&grad)?.to_vec();
-        match self.activation {
-            Activation::None => {}
-            Activation::Silu => silu_backward(&Values::of(x)?, &mut grad),
-            Activation::Gelu => gelu_backward(&Values::of(x)?, &mut grad),
-        }
+        self.activation.pull_back(&Values::of(x)?, &mut grad);
         Ok(Some(Tensor::from_vec(grad, x.dims(), &Device::Cpu)?))
     }
 }

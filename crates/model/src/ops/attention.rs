@@ -6,6 +6,7 @@ mod products;
 use super::layer_norm::dot;
 use super::math::exp;
 use super::{Values, argument, simd};
+use crate::config::Precision;
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use std::sync::Mutex;
 
@@ -30,13 +31,21 @@ impl AttentionShape {
 
 /// Rows of qkv `[T * n, 3 * heads * head_dim]`, time major (row t * n + b), give `[T * n, heads *
 /// head_dim]`. `dropout` scales the weights, `[n, heads, T, T]`, or is empty.
-pub(crate) fn attention(qkv: &Tensor, shape: AttentionShape, dropout: Vec<f32>) -> Result<Tensor> {
-    qkv.contiguous()?.apply_op1(Attention { shape, dropout, weights: Mutex::default() })
+///
+/// The precision is that of the products where there are [`MANY`] tokens; the sums over few of them are in f32.
+pub(crate) fn attention(
+    qkv: &Tensor,
+    shape: AttentionShape,
+    dropout: Vec<f32>,
+    precision: Precision,
+) -> Result<Tensor> {
+    qkv.contiguous()?.apply_op1(Attention { shape, dropout, precision, weights: Mutex::default() })
 }
 
 struct Attention {
     shape: AttentionShape,
     dropout: Vec<f32>,
+    precision: Precision,
     /// The softmax `[n, heads, T, T]`, kept for the backward pass.
     weights: Mutex<Vec<f32>>,
 }
@@ -143,6 +152,45 @@ simd! {
     }
 }
 
+/// The outputs `[T * n, heads * head_dim]`, and the weights `[n, heads, T, T]` before dropout.
+pub(super) fn forward_pass(
+    precision: Precision,
+    qkv: &[f32],
+    n: usize,
+    shape: AttentionShape,
+    dropout: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    let mut weights = vec![0.0; n * shape.heads * shape.tokens * shape.tokens];
+    let mut out = vec![0.0; qkv.len() / 3];
+    match shape.tokens < MANY {
+        true => forward(qkv, n, shape, dropout, &mut weights, &mut out),
+        false => {
+            products::forward(precision, qkv, n, shape, dropout, &mut weights, &mut out);
+        }
+    }
+    (out, weights)
+}
+
+/// The gradient by `qkv`.
+pub(super) fn backward_pass(
+    precision: Precision,
+    qkv: &[f32],
+    n: usize,
+    shape: AttentionShape,
+    dropout: &[f32],
+    weights: &[f32],
+    grad: &[f32],
+) -> Vec<f32> {
+    let mut out = vec![0.0; qkv.len()];
+    match shape.tokens < MANY {
+        true => backward(qkv, n, shape, dropout, weights, grad, &mut out),
+        false => {
+            products::backward(precision, qkv, n, shape, dropout, weights, grad, &mut out);
+        }
+    }
+    out
+}
+
 impl CustomOp1 for Attention {
     fn name(&self) -> &'static str {
         "attention"
@@ -161,11 +209,7 @@ impl CustomOp1 for Attention {
             candle_core::bail!("attention wants {count} dropout factors")
         }
         let qkv = argument(qkv, layout)?;
-        let (mut weights, mut out) = (vec![0.0; count], vec![0.0; rows * inner]);
-        match tokens < MANY {
-            true => forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out),
-            false => products::forward(qkv, n, self.shape, &self.dropout, &mut weights, &mut out),
-        }
+        let (out, weights) = forward_pass(self.precision, qkv, n, self.shape, &self.dropout);
         if let Ok(mut saved) = self.weights.lock() {
             *saved = weights;
         }
@@ -178,22 +222,8 @@ impl CustomOp1 for Attention {
         let grad = grad.contiguous()?;
         let n = qkv.dim(0)? / self.shape.tokens;
         let values = Values::of(qkv)?;
-        let mut out = vec![0.0; values.len()];
-        let grad = Values::of(&grad)?;
-        match self.shape.tokens < MANY {
-            true => backward(&values, n, self.shape, &self.dropout, &weights, &grad, &mut out),
-            false => {
-                products::backward(
-                    &values,
-                    n,
-                    self.shape,
-                    &self.dropout,
-                    &weights,
-                    &grad,
-                    &mut out,
-                );
-            }
-        }
+        let (grad, dropout) = (Values::of(&grad)?, &self.dropout);
+        let out = backward_pass(self.precision, &values, n, self.shape, dropout, &weights, &grad);
         Ok(Some(Tensor::from_vec(out, qkv.dims(), &Device::Cpu)?))
     }
 }
@@ -211,7 +241,8 @@ mod tests {
         for (dropout, causal) in [(Vec::new(), true), (dropped, true), (Vec::new(), false)] {
             let shape = AttentionShape { tokens: 3, heads: 2, head_dim: 5, causal };
             check::gradients(&[&qkv], 1e-2, 1e-2, &|| {
-                (attention(&qkv, shape, dropout.clone())? * target.as_tensor())?.sum_all()
+                (attention(&qkv, shape, dropout.clone(), Precision::F32)? * target.as_tensor())?
+                    .sum_all()
             });
         }
     }
@@ -229,20 +260,23 @@ mod tests {
         let dropped: Vec<f32> = (0..count).map(|i| if i % 5 == 2 { 0.0 } else { 1.25 }).collect();
         for (dropout, causal) in [(Vec::new(), true), (dropped, true), (Vec::new(), false)] {
             let shape = AttentionShape { tokens, heads, head_dim, causal };
-            let run = |products: bool| {
+            let run = |products: Option<Precision>| {
                 let (mut weights, mut out) = (vec![0.0; count], vec![0.0; grad.len()]);
                 let mut by_qkv = vec![0.0; qkv.len()];
-                if products {
-                    products::forward(&qkv, n, shape, &dropout, &mut weights, &mut out);
-                    products::backward(&qkv, n, shape, &dropout, &weights, &grad, &mut by_qkv);
+                if let Some(by) = products {
+                    products::forward(by, &qkv, n, shape, &dropout, &mut weights, &mut out);
+                    products::backward(by, &qkv, n, shape, &dropout, &weights, &grad, &mut by_qkv);
                 } else {
                     forward(&qkv, n, shape, &dropout, &mut weights, &mut out);
                     backward(&qkv, n, shape, &dropout, &weights, &grad, &mut by_qkv);
                 }
                 [weights, out, by_qkv].concat()
             };
-            for (a, b) in run(true).iter().zip(&run(false)) {
-                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            let want = run(None);
+            for (precision, tolerance) in [(Precision::F32, 1e-4), (Precision::Bf16, 5e-2)] {
+                for (a, b) in run(Some(precision)).iter().zip(&want) {
+                    assert!((a - b).abs() < tolerance, "{precision:?}: {a} {b}");
+                }
             }
         }
     }
@@ -255,13 +289,15 @@ mod tests {
             1.0, 1.0, 0.0, 2.0, 4.0, 5.0,
         ];
         let qkv = Tensor::from_vec(rows, (2, 6), &Device::Cpu).unwrap();
-        let out = attention(&qkv, shape, Vec::new()).unwrap().to_vec2::<f32>().unwrap();
+        let out =
+            attention(&qkv, shape, Vec::new(), Precision::F32).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(out[0], [2.0, 3.0], "the first token sees only itself");
         let (a, b) = ((1.0 / 2f32.sqrt()).exp(), (2.0 / 2f32.sqrt()).exp());
         let share = b / (a + b);
         assert!((out[1][0] - (2.0 + 2.0 * share)).abs() < 1e-5, "{out:?}");
         shape.causal = false;
-        let all = attention(&qkv, shape, Vec::new()).unwrap().to_vec2::<f32>().unwrap();
+        let all =
+            attention(&qkv, shape, Vec::new(), Precision::F32).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(all[1], out[1]);
         let first = 1.0 / (1.0 + (-1.0 / 2f32.sqrt()).exp());
         assert!((all[0][0] - (4.0 - 2.0 * first)).abs() < 1e-5, "{all:?}");

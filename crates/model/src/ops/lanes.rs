@@ -1,14 +1,14 @@
 //! Columns of rows, sixteen at a time: arrays of a fixed size become vectors whatever the row's width.
 
 /// Columns taken at once.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// So many columns of one row.
-pub(super) type Lanes = [f32; LANES];
+pub(crate) type Lanes = [f32; LANES];
 
 /// The row's columns from `at` on, zero beyond its end.
 #[inline(always)]
-pub(super) fn load(row: &[f32], at: usize) -> Lanes {
+pub(crate) fn load(row: &[f32], at: usize) -> Lanes {
     let part = &row[at..];
     match part.first_chunk() {
         Some(whole) => *whole,
@@ -22,7 +22,7 @@ pub(super) fn load(row: &[f32], at: usize) -> Lanes {
 
 /// Writes the row's columns from `at` on, up to its end.
 #[inline(always)]
-pub(super) fn store(row: &mut [f32], at: usize, lanes: &Lanes) {
+pub(crate) fn store(row: &mut [f32], at: usize, lanes: &Lanes) {
     let part = &mut row[at..];
     match part.first_chunk_mut() {
         Some(whole) => *whole = *lanes,

@@ -64,20 +64,19 @@ pub(crate) fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 simd! {
-    fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut [f32]) {
-        let d = gamma.len();
-        for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+    /// Appends the normalised rows.
+    pub(super) fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut Vec<f32>) {
+        for x in x.chunks_exact(gamma.len()) {
             let (mean, inv) = moments(x, epsilon);
-            for i in 0..d {
-                out[i] = (x[i] - mean) * inv * gamma[i] + beta[i];
-            }
+            let affine = x.iter().zip(gamma).zip(beta);
+            out.extend(affine.map(|((x, gamma), beta)| (x - mean) * inv * gamma + beta));
         }
     }
 }
 
 simd! {
     /// `grad` becomes the gradient by x; those by gamma and beta are added up.
-    fn backward(x: &[f32], gamma: &[f32], epsilon: f32, grad: &mut [f32], by_gamma: &mut [f32], by_beta: &mut [f32]) {
+    pub(super) fn backward(x: &[f32], gamma: &[f32], epsilon: f32, grad: &mut [f32], by_gamma: &mut [f32], by_beta: &mut [f32]) {
         let d = gamma.len();
         let scale = 1.0 / d as f32;
         for (grad, x) in grad.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
@@ -115,7 +114,7 @@ impl CustomOp3 for LayerNorm {
         if x_layout.shape().dims().last() != Some(&gamma.len()) || beta.len() != gamma.len() {
             candle_core::bail!("a layer normalisation of {} was given {x_layout:?}", gamma.len())
         }
-        let mut out = vec![0.0; x.len()];
+        let mut out = Vec::with_capacity(x.len());
         forward(x, gamma, beta, self.epsilon, &mut out);
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }

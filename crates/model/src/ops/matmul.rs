@@ -1,4 +1,7 @@
-//! The one matrix product: a thin, safe cover over the `gemm` crate (candle's own kernels).
+//! The one matrix product: in f32 a thin, safe cover over the `gemm` crate (candle's own kernels), in bf16 our own.
+
+use super::bf16;
+use crate::config::Precision;
 
 /// How a row-major buffer is to be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -9,7 +12,7 @@ pub(crate) enum Layout2 {
     Transposed,
 }
 
-/// A matrix within a buffer: element (i, j) is `values[i * row + j * column]`.
+/// A matrix within a buffer: element (i, j) is `values[i * row + j * column]`, and one of both distances is 1.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     pub values: &'a [f32],
@@ -27,14 +30,45 @@ impl<'a> Matrix<'a> {
         Self { row: self.column, column: self.row, ..self }
     }
 
+    /// A matrix `[rows, columns]` as it is stored.
+    pub(super) fn of((values, layout): (&'a [f32], Layout2), rows: usize, columns: usize) -> Self {
+        match layout {
+            Layout2::Normal => Self::rows(values, columns),
+            Layout2::Transposed => Self::rows(values, rows).transposed(),
+        }
+    }
+
+    /// What lies to the right of and below this element.
+    pub(super) fn part(self, row: usize, column: usize) -> Self {
+        Self { values: &self.values[row * self.row + column * self.column..], ..self }
+    }
+
     /// Values that a matrix of this size needs.
     fn reach(&self, rows: usize, columns: usize) -> usize {
         (rows - 1) * self.row + (columns - 1) * self.column + 1
     }
 }
 
+/// Where a product goes: rows that lie so far apart.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub out: *mut f32,
+    pub row: usize,
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a> {
+    /// Nothing; the target need not be initialised.
+    Zero,
+    /// What is in the target.
+    Target,
+    /// The same row everywhere; the target need not be initialised.
+    Row(&'a [f32]),
+}
+
 /// `out [m, n] (+)= a [m, k] b [k, n]`, each row-major; a transposed operand is stored `[k, m]` or
-/// `[n, k]`. Single-threaded.
+/// `[n, k]`. In f32, single-threaded.
 ///
 /// # Panics
 /// If a buffer is too short: the caller's shapes are wrong.
@@ -46,18 +80,16 @@ pub(crate) fn matmul(
     accumulate: bool,
 ) {
     let [m, k, n] = size;
-    let matrix = |(values, layout), rows: usize, columns: usize| match layout {
-        Layout2::Normal => Matrix::rows(values, columns),
-        Layout2::Transposed => Matrix::rows(values, rows).transposed(),
-    };
-    product(size, matrix(a, m, k), matrix(b, k, n), (out, n), accumulate);
+    let (a, b) = (Matrix::of(a, m, k), Matrix::of(b, k, n));
+    product(Precision::F32, size, a, b, (out, n), accumulate);
 }
 
-/// The same of matrices within buffers; the rows of `out` are `out_row` apart.
+/// The same of matrices within buffers and in this precision; the rows of `out` are `out_row` apart.
 ///
 /// # Panics
 /// If a buffer is too short, or rows of `out` overlap: the caller's shapes are wrong.
 pub(super) fn product(
+    precision: Precision,
     [m, k, n]: [usize; 3],
     a: Matrix<'_>,
     b: Matrix<'_>,
@@ -67,18 +99,89 @@ pub(super) fn product(
     if m * n == 0 {
         return;
     }
+    assert!(out_row >= n && out.len() >= (m - 1) * out_row + n, "matmul target");
+    let start = if accumulate { Start::Target } else { Start::Zero };
+    let target = Target { out: out.as_mut_ptr(), row: out_row };
+    // SAFETY: the target was checked to hold the result; it is initialised.
+    unsafe { checked(precision, [m, k, n], a, b, target, start) };
+}
+
+/// The product in a buffer of its own, each row added to `bias` if there is one.
+///
+/// # Panics
+/// If a buffer is too short: the caller's shapes are wrong.
+pub(super) fn fresh(
+    precision: Precision,
+    size: [usize; 3],
+    a: (&[f32], Layout2),
+    b: (&[f32], Layout2),
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    let [m, k, n] = size;
+    // Clearing it first would take as long as a fourth of the product.
+    let mut out = Vec::with_capacity(m * n);
+    if m * n > 0 {
+        let start = bias.map_or(Start::Zero, |bias| Start::Row(&bias[..n]));
+        let target = Target { out: out.as_mut_ptr(), row: n };
+        // SAFETY: there is room for the result, which is written without being read.
+        unsafe {
+            checked(precision, size, Matrix::of(a, m, k), Matrix::of(b, k, n), target, start);
+            out.set_len(m * n);
+        }
+    }
+    out
+}
+
+/// # Safety
+/// The target must have room for `[m, n]`, more than nothing, initialised if it is what the product is added to.
+unsafe fn checked(
+    precision: Precision,
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    target: Target,
+    start: Start<'_>,
+) {
     let whole = k == 0 || (a.values.len() >= a.reach(m, k) && b.values.len() >= b.reach(k, n));
-    assert!(whole && out_row >= n && out.len() >= (m - 1) * out_row + n, "matmul buffers");
-    // SAFETY: the buffers were checked to hold the matrices these strides walk.
+    let dense = |x: &Matrix<'_>| x.row == 1 || x.column == 1;
+    assert!(whole && dense(&a) && dense(&b), "matmul buffers");
+    // SAFETY: the buffers were checked to hold the matrices; the target is the caller's.
+    unsafe {
+        match precision {
+            Precision::F32 => product_f32([m, k, n], a, b, target, start),
+            Precision::Bf16 => bf16::product([m, k, n], a, b, target, start),
+        }
+    }
+}
+
+/// # Safety
+/// The buffers must hold what the sizes say.
+pub(super) unsafe fn product_f32(
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    target: Target,
+    start: Start<'_>,
+) {
+    if let Start::Row(values) = start {
+        for row in 0..m {
+            // SAFETY: the target has m rows of n.
+            unsafe {
+                let to = target.out.add(row * target.row);
+                std::ptr::copy_nonoverlapping(values.as_ptr(), to, n);
+            }
+        }
+    }
+    // SAFETY: the caller's; without `accumulate` the target is not read.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            target.out,
             1,
-            out_row as isize,
-            accumulate,
+            target.row as isize,
+            !matches!(start, Start::Zero),
             a.values.as_ptr(),
             a.column as isize,
             a.row as isize,
@@ -105,10 +208,17 @@ mod tests {
         let at = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]; // stored [3, 2]
         let b = [1.0, 0.0, 2.0, 1.0, 0.0, 1.0]; // [3, 2]
         let want = [5.0, 5.0, 14.0, 11.0];
-        let mut out = [0.0; 4];
-        matmul([2, 3, 2], (&a, Layout2::Normal), (&b, Layout2::Normal), &mut out, false);
-        assert_eq!(out, want);
-        matmul([2, 3, 2], (&at, Layout2::Transposed), (&b, Layout2::Normal), &mut out, true);
-        assert_eq!(out, want.map(|value| 2.0 * value));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let (normal, transposed) = (Layout2::Normal, Layout2::Transposed);
+            let mut out = [0.0; 4];
+            let (left, right) = (Matrix::of((&at, transposed), 2, 3), Matrix::rows(&b, 2));
+            product(precision, [2, 3, 2], Matrix::rows(&a, 3), right, (&mut out, 2), false);
+            assert_eq!(out, want);
+            product(precision, [2, 3, 2], left, right, (&mut out, 2), true);
+            assert_eq!(out, want.map(|value| 2.0 * value));
+            let bias = [1.0, 2.0];
+            let got = fresh(precision, [2, 3, 2], (&a, normal), (&b, normal), Some(&bias));
+            assert_eq!(got, [6.0, 7.0, 15.0, 13.0]);
+        }
     }
 }

@@ -1,24 +1,27 @@
 //! Fused operations with their own backward passes, where candle's generic ones are slow on a CPU or
 //! cut the graph: convolution blocks with soft-argmax, batch and layer normalisation, linear
-//! layers, attention, activations, SIGReg, covariances and painting.
+//! layers, attention, activations, SIGReg, covariances and painting; and products of matrices in f32 and bf16.
 //!
 //! All of them are single-threaded and add in a fixed order; the trainer gets its parallelism from
-//! replicas. Element-wise loops are compiled twice, for the baseline and for AVX2 (without fused
-//! multiply-add, so that both give the same bits), and dispatched at run time.
+//! replicas. Element-wise loops are compiled for the baseline, AVX2 and AVX-512 (without fused
+//! multiply-add, so that all give the same bits), and dispatched at run time.
 
 mod activation;
 mod attention;
 mod batch_norm;
+mod bf16;
 mod conv;
 mod conv_stack;
 mod covariance;
-mod lanes;
+mod gradients;
+pub(crate) mod lanes;
 mod layer_norm;
 mod linear;
 mod math;
 mod matmul;
 mod packed;
 mod painting;
+mod residual;
 mod sigreg;
 mod soft_argmax;
 
@@ -28,18 +31,20 @@ pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
 pub(crate) use conv::ConvShape;
 pub(crate) use conv_stack::{Block, conv_stack, conv_stack_with};
 pub(crate) use covariance::covariance;
+pub(crate) use gradients::{Gradients, Products};
 pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
 pub(crate) use matmul::{Layout2, matmul};
 pub(crate) use packed::{Addend, Packed, Source, padded, stride};
 pub(crate) use painting::{Targets, over, painting_error, sigmoid_in_place};
+pub(crate) use residual::{Step, residual};
 pub(crate) use sigreg::{SigRegShape, sigreg};
 
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor};
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-/// Compiles a function for the baseline and for AVX2 and picks one at run time.
+/// Compiles a function for the baseline, AVX2 and AVX-512 and picks one at run time.
 macro_rules! simd {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
@@ -48,9 +53,20 @@ macro_rules! simd {
             fn body($($arg: $ty),*) $body
             #[cfg(target_arch = "x86_64")]
             {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn widest($($arg: $ty),*) {
+                    body($($arg),*)
+                }
                 #[target_feature(enable = "avx2")]
                 fn wide($($arg: $ty),*) {
                     body($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the features were detected on the lines above; `avx512f` is part of each.
+                    return unsafe { widest($($arg),*) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
                     // SAFETY: the feature was detected on the line above.
@@ -125,6 +141,7 @@ fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 
 #[cfg(test)]
 pub(crate) mod check {
+    use super::Gradients;
     use candle_core::{Device, Result, Tensor, Var};
     use housecat_core::Seed;
 
@@ -143,10 +160,24 @@ pub(crate) mod check {
         tolerance: f32,
         loss: &dyn Fn() -> Result<Tensor>,
     ) {
-        let grads = loss().unwrap().backward().unwrap();
+        gradients_left(vars, epsilon, tolerance, &|| Ok((loss()?, None)));
+    }
+
+    /// The same where gradients may be left beside the graph.
+    pub(crate) fn gradients_left(
+        vars: &[&Var],
+        epsilon: f32,
+        tolerance: f32,
+        loss: &dyn Fn() -> Result<(Tensor, Option<Gradients>)>,
+    ) {
+        let (value, left) = loss().unwrap();
+        let (grads, left) = (value.backward().unwrap(), left.unwrap_or_default());
+        let loss = || loss().unwrap().0;
         for (which, var) in vars.iter().enumerate() {
-            let grad = grads.get(var.as_tensor()).expect("every variable gets a gradient");
-            let grad = grad.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let grad = left.take(var).unwrap_or_else(|| {
+                let grad = grads.get(var.as_tensor()).expect("every variable gets a gradient");
+                grad.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            });
             let start = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let stride = start.len().div_ceil(24);
             for index in (0..start.len()).step_by(stride) {
@@ -154,7 +185,7 @@ pub(crate) mod check {
                     let mut moved = start.clone();
                     moved[index] += delta;
                     var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
-                    loss().unwrap().to_scalar::<f32>().unwrap()
+                    loss().to_scalar::<f32>().unwrap()
                 };
                 let numeric = (at(epsilon) - at(-epsilon)) / (2.0 * epsilon);
                 let scale = 1.0_f32.max(numeric.abs());

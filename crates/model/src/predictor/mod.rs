@@ -71,10 +71,10 @@ impl Predictor {
     }
 
     /// Encodes action blocks `[n, block]` to `[n, E]`.
-    pub(crate) fn encode_action(&self, blocks: &Tensor) -> Result<Tensor> {
+    pub(crate) fn encode_action(&self, blocks: &Tensor, pass: &Pass) -> Result<Tensor> {
         match self {
-            Self::Residual(predictor) => predictor.encode_action(blocks),
-            Self::Transformer(predictor) => predictor.encode_action(blocks),
+            Self::Residual(predictor) => predictor.encode_action(blocks, pass),
+            Self::Transformer(predictor) => predictor.encode_action(blocks, pass),
         }
     }
 
@@ -90,7 +90,7 @@ impl Predictor {
         pass: &Pass,
     ) -> Result<Tensor> {
         match self {
-            Self::Residual(predictor) => predictor.forced(latents, e, history, size),
+            Self::Residual(predictor) => predictor.forced(latents, e, history, size, pass),
             Self::Transformer(predictor) => predictor.forced(latents, e, size, pass),
         }
     }
@@ -99,7 +99,7 @@ impl Predictor {
     /// chosen at each of them, `[n, E]`.
     pub(crate) fn step(&self, path: &[Tensor], e: &[Tensor], pass: &Pass) -> Result<Tensor> {
         match self {
-            Self::Residual(predictor) => predictor.step(path, e),
+            Self::Residual(predictor) => predictor.step(path, e, pass),
             Self::Transformer(predictor) => predictor.step(path, e, pass),
         }
     }
@@ -132,8 +132,15 @@ impl RewardHead {
     }
 
     /// `[n, 1]` from z, the encoded block and the latent after it.
-    pub(crate) fn forward(&self, z: &Tensor, e: &Tensor, next: &Tensor) -> Result<Tensor> {
-        self.layers[1].forward(&self.layers[0].forward(&Tensor::cat(&[z, e, next], 1)?)?)
+    pub(crate) fn forward(
+        &self,
+        z: &Tensor,
+        e: &Tensor,
+        next: &Tensor,
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        let hidden = self.layers[0].forward(&Tensor::cat(&[z, e, next], 1)?, pass)?;
+        self.layers[1].forward(&hidden, pass)
     }
 }
 
@@ -159,8 +166,9 @@ impl InverseDynamics {
     }
 
     /// The block `[n, block]` that leads from z `[n, D]` to `next`.
-    pub(crate) fn forward(&self, z: &Tensor, next: &Tensor) -> Result<Tensor> {
-        let hidden = self.norm.forward(&self.first.forward(&Tensor::cat(&[next, z], 1)?)?)?;
-        self.second.forward(&activate(&hidden, Activation::Gelu)?)
+    pub(crate) fn forward(&self, z: &Tensor, next: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let both = Tensor::cat(&[next, z], 1)?;
+        let hidden = self.norm.forward(&self.first.forward(&both, pass)?)?;
+        self.second.forward(&activate(&hidden, Activation::Gelu)?, pass)
     }
 }

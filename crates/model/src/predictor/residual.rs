@@ -1,6 +1,6 @@
 //! A perceptron that predicts the change of the latent from one block of history.
 
-use crate::layers::{Builder, Linear};
+use crate::layers::{Builder, Linear, Pass};
 use crate::ops::Activation;
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -33,8 +33,8 @@ impl Residual {
         })
     }
 
-    pub(super) fn encode_action(&self, blocks: &Tensor) -> Result<Tensor> {
-        self.action.forward(blocks)
+    pub(super) fn encode_action(&self, blocks: &Tensor, pass: &Pass) -> Result<Tensor> {
+        self.action.forward(blocks, pass)
     }
 
     pub(super) fn forced(
@@ -43,6 +43,7 @@ impl Residual {
         e: &Tensor,
         history: &Tensor,
         size: usize,
+        pass: &Pass,
     ) -> Result<Tensor> {
         let rows = e.dim(0)?;
         let now = latents.narrow(0, 0, rows)?;
@@ -57,30 +58,32 @@ impl Residual {
         } else {
             (none, none_encoded)
         };
-        self.forward(&now, e, &change, &e_prev)
+        self.forward([&now, e, &change, &e_prev], pass)
     }
 
-    pub(super) fn step(&self, path: &[Tensor], e: &[Tensor]) -> Result<Tensor> {
+    pub(super) fn step(&self, path: &[Tensor], e: &[Tensor], pass: &Pass) -> Result<Tensor> {
         let (Some(z), Some(now)) = (path.last(), e.last()) else {
             candle_core::bail!("a prediction needs a latent and an action block")
         };
         match (path, e) {
-            ([.., before, _], [.., e_prev, _]) => self.forward(z, now, &(z - before)?, e_prev),
+            ([.., before, _], [.., e_prev, _]) => {
+                self.forward([z, now, &(z - before)?, e_prev], pass)
+            }
             _ => {
                 let (n, d) = z.dims2()?;
-                self.forward(z, now, &zeros(n, d)?, &zeros(n, now.dim(1)?)?)
+                self.forward([z, now, &zeros(n, d)?, &zeros(n, now.dim(1)?)?], pass)
             }
         }
     }
 
     /// The next latents `[n, D]` from z `[n, D]`, e `[n, E]`, the last change of the latent `[n, D]`
     /// and the last encoded block `[n, E]`.
-    fn forward(&self, z: &Tensor, e: &Tensor, change: &Tensor, e_prev: &Tensor) -> Result<Tensor> {
-        let mut x = Tensor::cat(&[z, e, change, e_prev], 1)?;
+    fn forward(&self, inputs: [&Tensor; 4], pass: &Pass) -> Result<Tensor> {
+        let mut x = Tensor::cat(&inputs, 1)?;
         for layer in &self.layers {
-            x = layer.forward(&x)?;
+            x = layer.forward(&x, pass)?;
         }
-        z + x
+        inputs[0] + x
     }
 }
 

@@ -84,7 +84,7 @@ impl WorldModel {
         let (mut path, mut blocks) = (Vec::new(), vec![Vec::new(); members.len()]);
         let encode = |values: &Tensor, blocks: &mut [Vec<Tensor>]| {
             for (member, blocks) in members.iter().zip(blocks) {
-                blocks.push(member.encode_action(values)?);
+                blocks.push(member.encode_action(values, &Pass::Look)?);
             }
             Ok::<_, candle_core::Error>(())
         };
@@ -101,7 +101,8 @@ impl WorldModel {
             encode(&actions.narrow(1, t * block, block)?, &mut blocks)?;
             let next = mean_step(members, &path, &blocks, &Pass::Look)?;
             if let Some(head) = &self.reward {
-                let raw = head.forward(&path[path.len() - 1], &blocks[0][past + t - 1], &next)?;
+                let (now, block) = (&path[path.len() - 1], &blocks[0][past + t - 1]);
+                let raw = head.forward(now, block, &next, &Pass::Look)?;
                 rewards.push(raw.affine(
                     f64::from(self.scaling.reward_std),
                     f64::from(self.scaling.reward_mean),

@@ -1,6 +1,6 @@
 //! A training of seconds.
 
-use housecat_model::{LossConfig, OptimizerConfig, Schedule, TrainConfig};
+use housecat_model::{LossConfig, OptimizerConfig, Precision, Schedule, TrainConfig};
 
 /// With every kind of loss that a model with a reward head needs.
 pub fn train_config(steps: u64) -> TrainConfig {
@@ -12,6 +12,7 @@ pub fn train_config(steps: u64) -> TrainConfig {
         history_dropout: 0.2,
         validation: 0.2,
         checkpoint_every: 5,
+        precision: Precision::F32,
         optimizer: OptimizerConfig {
             learning_rate: 3e-3,
             muon: None,

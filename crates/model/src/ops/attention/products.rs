@@ -4,6 +4,7 @@ use super::super::layer_norm::dot;
 use super::super::matmul::{Matrix, product};
 use super::super::simd;
 use super::{AttentionShape, softmax};
+use crate::config::Precision;
 
 /// Where the parts of one head of one sequence lie.
 struct Head {
@@ -48,6 +49,7 @@ impl Head {
 
 /// See [`super::forward`].
 pub(super) fn forward(
+    precision: Precision,
     qkv: &[f32],
     n: usize,
     shape: AttentionShape,
@@ -62,7 +64,7 @@ pub(super) fn forward(
         let weights = &mut weights[head.weights..][..square];
         let keys = head.part(qkv, 1).transposed();
         let size = [tokens, head_dim, tokens];
-        product(size, head.part(qkv, 0), keys, (&mut *weights, tokens), false);
+        product(precision, size, head.part(qkv, 0), keys, (&mut *weights, tokens), false);
         normalise(weights, head.shape);
         let used = match dropout.is_empty() {
             true => &*weights,
@@ -73,12 +75,13 @@ pub(super) fn forward(
         };
         let size = [tokens, tokens, head_dim];
         let target = (&mut out[head.out..], head.out_row);
-        product(size, Matrix::rows(used, tokens), head.part(qkv, 2), target, false);
+        product(precision, size, Matrix::rows(used, tokens), head.part(qkv, 2), target, false);
     }
 }
 
 /// See [`super::backward`].
 pub(super) fn backward(
+    precision: Precision,
     qkv: &[f32],
     n: usize,
     shape: AttentionShape,
@@ -103,17 +106,25 @@ pub(super) fn backward(
             }
         };
         let used = Matrix::rows(used, tokens).transposed();
-        product(narrow, used, upstream, head.part_mut(grad, 2), false);
+        product(precision, narrow, used, upstream, head.part_mut(grad, 2), false);
         let values = head.part(qkv, 2).transposed();
-        product([tokens, head_dim, tokens], upstream, values, (&mut slopes, tokens), false);
+        let size = [tokens, head_dim, tokens];
+        product(precision, size, upstream, values, (&mut slopes, tokens), false);
         if !dropout.is_empty() {
             let pull = slopes.clone();
             multiply(&pull, &dropout[head.weights..], &mut slopes);
         }
         pull_back(weights, head.shape, &mut slopes);
         let slopes = Matrix::rows(&slopes, tokens);
-        product(narrow, slopes, head.part(qkv, 1), head.part_mut(grad, 0), false);
-        product(narrow, slopes.transposed(), head.part(qkv, 0), head.part_mut(grad, 1), false);
+        product(precision, narrow, slopes, head.part(qkv, 1), head.part_mut(grad, 0), false);
+        product(
+            precision,
+            narrow,
+            slopes.transposed(),
+            head.part(qkv, 0),
+            head.part_mut(grad, 1),
+            false,
+        );
     }
 }
 

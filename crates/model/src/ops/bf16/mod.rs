@@ -1,0 +1,242 @@
+//! Products of matrices whose values are rounded to bfloat16 (f32 without the last 16 bits), added up in f32.
+//!
+//! A processor with AVX-512 BF16 multiplies pairs of values along the inner dimension in one instruction. Blocks of
+//! both matrices are rounded into the layout that it wants, small enough for the caches. Without it both
+//! matrices are rounded and multiplied in f32: the same up to the order of addition, and slower than f32 alone.
+//!
+//! The cuts along the inner dimension depend on its length only, and so do the bits of a result.
+
+#[cfg(target_arch = "x86_64")]
+mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod pack;
+
+use super::matmul::{Matrix, Start, Target, product_f32};
+
+/// Rows of the largest tile, columns of a panel. A tile of 12 x 2 vectors leaves registers for what is multiplied.
+#[cfg(target_arch = "x86_64")]
+const ROWS: usize = 12;
+#[cfg(target_arch = "x86_64")]
+const PANEL: usize = 16;
+
+/// Inner values in a block: two panels and a tile of them stay in the L1 cache.
+#[cfg(target_arch = "x86_64")]
+const DEPTH: usize = 384;
+
+/// Rows in a block, most columns and most values of columns: both blocks stay in the L2 cache.
+#[cfg(target_arch = "x86_64")]
+const BLOCK_ROWS: usize = 20 * ROWS;
+#[cfg(target_arch = "x86_64")]
+const BLOCK_COLUMNS: usize = 1024;
+#[cfg(target_arch = "x86_64")]
+const BLOCK_VALUES: usize = 512 * DEPTH;
+
+/// `target (+)= a b`, both rounded.
+///
+/// # Safety
+/// The buffers must hold what the sizes say.
+pub(super) unsafe fn product(
+    size: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    target: Target,
+    start: Start<'_>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if kernel::available() && size[1] > 0 {
+        // SAFETY: the instructions are there; the rest is the caller's.
+        return unsafe { blocked(size, a, b, target, start) };
+    }
+    // SAFETY: the caller's; the copies are whole.
+    unsafe { portable(size, a, b, target, start) };
+}
+
+/// The same without the machine's instructions.
+///
+/// # Safety
+/// As [`product`].
+unsafe fn portable(
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    target: Target,
+    start: Start<'_>,
+) {
+    let rounded = |x: Matrix<'_>, rows: usize, columns: usize| -> Vec<f32> {
+        let line = |i| (0..columns).map(move |j| round(x.values[i * x.row + j * x.column]));
+        (0..rows).flat_map(line).collect()
+    };
+    let (a, b) = (rounded(a, m, k), rounded(b, k, n));
+    // SAFETY: the caller's.
+    unsafe { product_f32([m, k, n], Matrix::rows(&a, k), Matrix::rows(&b, n), target, start) };
+}
+
+/// To the nearest bfloat16, to the even one of two; what is not a number stays so.
+fn round(value: f32) -> f32 {
+    let bits = value.to_bits();
+    match value.is_nan() {
+        true => f32::from_bits((bits | 0x40_0000) & 0xffff_0000),
+        false => f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000),
+    }
+}
+
+/// Parts of at most `largest`, all multiples of `unit` but the last, as even as can be.
+#[cfg(target_arch = "x86_64")]
+fn parts(whole: usize, largest: usize, unit: usize) -> impl Iterator<Item = (usize, usize)> {
+    let part = whole.div_ceil(whole.div_ceil(largest)).next_multiple_of(unit);
+    (0..whole).step_by(part).map(move |from| (from, part.min(whole - from)))
+}
+
+/// # Safety
+/// As [`product`], and the kernel must be available.
+#[cfg(target_arch = "x86_64")]
+unsafe fn blocked(
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    target: Target,
+    start: Start<'_>,
+) {
+    let deepest = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(2);
+    let columns = (BLOCK_VALUES / deepest / (2 * PANEL) * 2 * PANEL).min(BLOCK_COLUMNS);
+    pack::with_scratch(|tiles, panels| {
+        for (column, width) in parts(n, columns, 2 * PANEL) {
+            for (inner, depth) in parts(k, DEPTH, 2) {
+                // SAFETY: blocks lie within the matrices, and scratch holds any of them.
+                unsafe { pack::columns(b.part(inner, column), [depth, width], panels) };
+                for (row, height) in parts(m, BLOCK_ROWS, ROWS) {
+                    let corner = Target {
+                        // SAFETY: within the target, as the block is.
+                        out: unsafe { target.out.add(row * target.row + column) },
+                        row: target.row,
+                    };
+                    let start = match start {
+                        _ if inner > 0 => Start::Target,
+                        Start::Row(values) => Start::Row(&values[column..]),
+                        other => other,
+                    };
+                    // SAFETY: as above.
+                    unsafe {
+                        let block = a.part(row, inner);
+                        pack::rows(block, [height, depth], tiles);
+                        let across = block.column != 1;
+                        kernel::tiles([height, depth, width], across, tiles, panels, corner, start);
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check;
+    use super::super::matmul;
+    use super::*;
+    use crate::config::Precision;
+
+    fn normal(count: usize, name: &str) -> Vec<f32> {
+        check::normal(name, &[count]).to_vec1::<f32>().unwrap()
+    }
+
+    /// The product of row-major matrices.
+    fn bf16(size: [usize; 3], a: &[f32], b: &[f32]) -> Vec<f32> {
+        let [a, b] = [a, b].map(|x| (x, matmul::Layout2::Normal));
+        matmul::fresh(Precision::Bf16, size, a, b, None)
+    }
+
+    fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
+        (0..columns).flat_map(|j| values.iter().skip(j).step_by(columns).copied()).collect()
+    }
+
+    #[test]
+    fn agrees_with_the_definition_at_any_size_and_layout() {
+        for [m, k, n] in [
+            [1, 1, 1],
+            [3, 5, 2],
+            [12, 32, 32],
+            [13, 33, 17],
+            [24, 192, 70],
+            [65, 64, 65],
+            [250, 7, 530],
+            [31, 801, 48],
+        ] {
+            let (a, b) = (normal(m * k, "a"), normal(k * n, "b"));
+            let (at, bt) = (transpose(&a, k), transpose(&b, n));
+            let lefts = [Matrix::rows(&a, k), Matrix::rows(&at, m).transposed()];
+            let rights = [Matrix::rows(&b, n), Matrix::rows(&bt, k).transposed()];
+            let base = normal(m * n, "base");
+            let want = |i: usize, j: usize| -> f64 {
+                let term = |p| f64::from(round(a[i * k + p])) * f64::from(round(b[p * n + j]));
+                (0..k).map(term).sum()
+            };
+            for (left, right, accumulate) in
+                [(0, 0, false), (0, 1, true), (1, 0, true), (1, 1, false)]
+            {
+                let (left, right) = (lefts[left], rights[right]);
+                let mut out = base.clone();
+                let target = (&mut out[..], n);
+                matmul::product(Precision::Bf16, [m, k, n], left, right, target, accumulate);
+                for (index, got) in out.iter().enumerate() {
+                    let before = if accumulate { base[index] } else { 0.0 };
+                    let want = want(index / n, index % n) + f64::from(before);
+                    let error = (f64::from(*got) - want).abs();
+                    assert!(error < 1e-5 * (k as f64).sqrt().max(1.0), "{m} {k} {n}: {got} {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_machine_and_the_portable_way_agree() {
+        let [m, k, n] = [40, 500, 50];
+        let (a, b) = (normal(m * k, "a"), normal(k * n, "b"));
+        let bias = normal(n, "bias");
+        let (left, right) = (Matrix::rows(&a, k), Matrix::rows(&b, k).transposed());
+        let run = |portably: bool| {
+            let mut out = vec![f32::NAN; m * n];
+            let (target, start) = (Target { out: out.as_mut_ptr(), row: n }, Start::Row(&bias));
+            // SAFETY: the buffers are as large as the sizes say.
+            unsafe {
+                match portably {
+                    true => portable([m, k, n], left, right, target, start),
+                    false => product([m, k, n], left, right, target, start),
+                }
+            }
+            out
+        };
+        for (one, other) in run(true).iter().zip(&run(false)) {
+            assert!((one - other).abs() < 2e-4, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn rows_have_the_same_bits_whatever_stands_beside_them() {
+        let [m, k, n] = [29, 450, 40];
+        let (a, b) = (normal(m * k, "a"), normal(k * n, "b"));
+        let multiply = |rows: std::ops::Range<usize>| {
+            let part = &a[rows.start * k..rows.end * k];
+            bf16([rows.len(), k, n], part, &b)
+        };
+        let whole = multiply(0..m);
+        for row in 0..m {
+            assert_eq!(multiply(row..row + 1), &whole[row * n..(row + 1) * n]);
+        }
+    }
+
+    #[test]
+    fn rounds_to_the_nearest_and_even() {
+        assert_eq!(round(1.0), 1.0);
+        assert_eq!(round(1.0 + 1.0 / 256.0), 1.0, "a tie goes to the even one");
+        assert_eq!(round(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
+        assert_eq!(round(-1.003_907), -1.007_812_5);
+        assert_eq!(round(f32::MAX), f32::INFINITY);
+        assert!(round(f32::from_bits(0x7f80_0001)).is_nan());
+        // As the machine does: a product with 1 is rounding.
+        for value in [1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -1.003_907, 3e38, f32::INFINITY] {
+            assert_eq!(bf16([1, 1, 1], &[value], &[1.0]), [round(value)]);
+        }
+        let out = bf16([2, 1, 2], &[f32::NAN, 1.0], &[1.0, 1.0]);
+        assert!(out[0].is_nan() && out[1].is_nan() && out[2] == 1.0, "{out:?}");
+    }
+}
