@@ -7,9 +7,10 @@
 use rerun::log::{Chunk, ChunkError, PendingRow};
 use rerun::{EntityPath, SerializedComponentBatch, SizeBytes as _, TimeCell, TimePoint};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-/// Bytes after which rows are sent: rerun's own measure.
+/// Bytes of an entity after which its rows are sent: rerun's own measure.
 const FULL: u64 = 1 << 20;
 
 /// Rows of one message whose times are not in order, at most: rerun's own measure.
@@ -19,10 +20,16 @@ const UNSORTED: u64 = 256;
 #[derive(Default)]
 pub(super) struct Batch {
     now: TimePoint,
-    rows: HashMap<EntityPath, Vec<PendingRow>>,
-    bytes: u64,
+    rows: HashMap<EntityPath, Rows>,
     since: Option<Instant>,
     known: HashMap<EntityPath, Vec<SerializedComponentBatch>>,
+}
+
+/// Those of one entity.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<PendingRow>,
+    bytes: u64,
 }
 
 impl Batch {
@@ -31,19 +38,23 @@ impl Batch {
         self.now.insert_cell(timeline, now);
     }
 
-    /// Adds a row at the present.
-    pub fn add(&mut self, entity: EntityPath, what: Vec<SerializedComponentBatch>) {
+    /// Adds a row at the present; gives those of its entity, if they are many.
+    pub fn add(&mut self, entity: EntityPath, what: Vec<SerializedComponentBatch>) -> Full {
         let now = self.now.clone();
-        self.push(entity, now, what);
+        self.push(entity, now, what)
     }
 
     /// Adds what holds at all times.
-    pub fn add_fixed(&mut self, entity: EntityPath, what: Vec<SerializedComponentBatch>) {
-        self.push(entity, TimePoint::default(), what);
+    pub fn add_fixed(&mut self, entity: EntityPath, what: Vec<SerializedComponentBatch>) -> Full {
+        self.push(entity, TimePoint::default(), what)
     }
 
     /// Adds a row at the present without what is as it was in the last one of this entity.
-    pub fn add_changed(&mut self, entity: EntityPath, mut what: Vec<SerializedComponentBatch>) {
+    pub fn add_changed(
+        &mut self,
+        entity: EntityPath,
+        mut what: Vec<SerializedComponentBatch>,
+    ) -> Full {
         let known = self.known.entry(entity.clone()).or_default();
         what.retain(|new| {
             let old = known.iter_mut().find(|old| old.descriptor == new.descriptor);
@@ -54,7 +65,7 @@ impl Batch {
             }
             true
         });
-        self.add(entity, what);
+        self.add(entity, what)
     }
 
     /// Forgets what is known of an entity and of those below it.
@@ -62,34 +73,51 @@ impl Batch {
         self.known.retain(|known, _| !known.starts_with(entity));
     }
 
-    /// Whether there is so much that it should be sent.
-    pub fn is_full(&self) -> bool {
-        self.bytes >= FULL
-    }
-
     /// For how long the oldest row has been held back.
     pub fn age(&self) -> Option<Duration> {
         self.since.map(|since| since.elapsed())
     }
 
-    /// Takes all rows, some chunks for each entity.
-    pub fn take(&mut self) -> impl Iterator<Item = (EntityPath, Result<Chunk, ChunkError>)> {
-        (self.bytes, self.since) = (0, None);
-        std::mem::take(&mut self.rows).into_iter().flat_map(|(entity, rows)| {
-            let chunks = PendingRow::many_into_chunks(entity.clone(), UNSORTED, rows);
-            chunks.map(move |chunk| (entity.clone(), chunk))
-        })
+    /// Takes all rows.
+    pub fn take(&mut self) -> Vec<(EntityPath, Vec<PendingRow>)> {
+        self.since = None;
+        self.rows.drain().map(|(entity, Rows { rows, .. })| (entity, rows)).collect()
     }
 
-    fn push(&mut self, entity: EntityPath, time: TimePoint, what: Vec<SerializedComponentBatch>) {
+    fn push(
+        &mut self,
+        entity: EntityPath,
+        time: TimePoint,
+        what: Vec<SerializedComponentBatch>,
+    ) -> Full {
         if what.is_empty() {
-            return;
+            return None;
         }
-        // The arrays themselves: of their pointers, only a share is counted where they are known, too.
-        self.bytes += what.iter().map(|it| it.array.as_ref().heap_size_bytes()).sum::<u64>();
         self.since.get_or_insert_with(Instant::now);
-        self.rows.entry(entity).or_default().push(PendingRow::from_iter(time, what));
+        let mut slot = match self.rows.entry(entity) {
+            Entry::Occupied(slot) => slot,
+            Entry::Vacant(free) => free.insert_entry(Rows::default()),
+        };
+        let rows = slot.get_mut();
+        // The arrays themselves: of their pointers, only a share is counted where they are known, too.
+        rows.bytes += what.iter().map(|it| it.array.as_ref().heap_size_bytes()).sum::<u64>();
+        rows.rows.push(PendingRow::from_iter(time, what));
+        (rows.bytes >= FULL).then(|| {
+            let (entity, Rows { rows, .. }) = slot.remove_entry();
+            (entity, rows)
+        })
     }
+}
+
+/// Rows of an entity that are many enough to be sent.
+pub(super) type Full = Option<(EntityPath, Vec<PendingRow>)>;
+
+/// Some chunks of the rows of an entity.
+pub(super) fn chunks(
+    entity: EntityPath,
+    rows: Vec<PendingRow>,
+) -> impl Iterator<Item = Result<Chunk, ChunkError>> {
+    PendingRow::many_into_chunks(entity, UNSORTED, rows)
 }
 
 #[cfg(test)]
@@ -105,11 +133,12 @@ mod tests {
 
     /// Rows and components of each chunk.
     fn sizes(batch: &mut Batch) -> Vec<(usize, usize)> {
-        let chunk = |(_, chunk): (EntityPath, Result<Chunk, ChunkError>)| {
+        let chunks = batch.take().into_iter().flat_map(|(entity, rows)| chunks(entity, rows));
+        let size = |chunk: Result<Chunk, ChunkError>| {
             let chunk = chunk.unwrap();
             (chunk.num_rows(), chunk.components().len())
         };
-        let mut sizes: Vec<_> = batch.take().map(chunk).collect();
+        let mut sizes: Vec<_> = chunks.map(size).collect();
         sizes.sort_unstable();
         sizes
     }
@@ -119,7 +148,7 @@ mod tests {
         let (mut batch, entity) = (Batch::default(), EntityPath::from("path/executed"));
         let show = |batch: &mut Batch, step: i64, end, color| {
             batch.set("step", TimeCell::from_sequence(step));
-            batch.add_changed(entity.clone(), line(end, color));
+            assert!(batch.add_changed(entity.clone(), line(end, color)).is_none());
         };
         show(&mut batch, 0, 1.0, 7);
         assert_eq!(sizes(&mut batch), [(1, 2)]);
@@ -146,13 +175,15 @@ mod tests {
         for step in 0..100 {
             batch.set("step", TimeCell::from_sequence(step));
             let value = archetypes::Scalars::single(1.0);
-            batch.add("action".into(), value.as_serialized_batches());
-            batch.add("state".into(), value.as_serialized_batches());
+            for entity in ["action", "state"] {
+                assert!(batch.add(entity.into(), value.as_serialized_batches()).is_none());
+            }
         }
-        assert!(batch.age().is_some() && !batch.is_full());
+        assert!(batch.age().is_some());
         assert_eq!(sizes(&mut batch), [(100, 1), (100, 1)]);
         let large = archetypes::Image::from_rgb24(vec![0; 1 << 20], [1024, 341]);
-        batch.add_changed("camera".into(), large.as_serialized_batches());
-        assert!(batch.is_full());
+        let full = batch.add_changed("camera".into(), large.as_serialized_batches());
+        assert_eq!(full.map(|(_, rows)| rows.len()), Some(1), "what is much is sent at once");
+        assert_eq!(sizes(&mut batch), []);
     }
 }

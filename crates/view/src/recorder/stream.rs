@@ -1,12 +1,12 @@
 //! Where records go: a file or a live viewer, behind one small door to rerun.
 
-use super::batch::Batch;
+use super::batch::{Batch, Full, chunks};
 use super::blueprint::Purpose;
 use super::rrd::RrdFile;
 use crate::ViewError;
 use crate::file::Draft;
 use crate::viewer::{self, Looked};
-use rerun::log::LogMsg;
+use rerun::log::{LogMsg, PendingRow};
 use rerun::sink::LogSink as _;
 use rerun::{
     ApplicationId, AsComponents, EntityPath, RecordingStream, RecordingStreamBuilder, StoreId,
@@ -191,8 +191,8 @@ impl Stream {
         entity: impl Into<EntityPath>,
         what: &(impl AsComponents + ?Sized),
     ) -> Result<(), ViewError> {
-        self.batch().add(entity.into(), what.as_serialized_batches());
-        self.relieve()
+        let full = self.batch().add(entity.into(), what.as_serialized_batches());
+        self.relieve(full)
     }
 
     /// Logs at the present what stays in view until it changes; nothing is sent of what has not.
@@ -201,8 +201,8 @@ impl Stream {
         entity: impl Into<EntityPath>,
         what: &(impl AsComponents + ?Sized),
     ) -> Result<(), ViewError> {
-        self.batch().add_changed(entity.into(), what.as_serialized_batches());
-        self.relieve()
+        let full = self.batch().add_changed(entity.into(), what.as_serialized_batches());
+        self.relieve(full)
     }
 
     /// Takes an entity and those below it from view, from the present on.
@@ -218,8 +218,8 @@ impl Stream {
         entity: impl Into<EntityPath>,
         what: &(impl AsComponents + ?Sized),
     ) -> Result<(), ViewError> {
-        self.batch().add_fixed(entity.into(), what.as_serialized_batches());
-        self.relieve()
+        let full = self.batch().add_fixed(entity.into(), what.as_serialized_batches());
+        self.relieve(full)
     }
 
     /// Passes a finished message on.
@@ -238,27 +238,32 @@ impl Stream {
 
     /// Sends what is held back.
     pub(super) fn release(&self) -> Result<(), ViewError> {
-        let mut batch = self.batch();
-        for (entity, chunk) in batch.take() {
+        let all = self.batch().take();
+        all.into_iter().try_for_each(|(entity, rows)| self.send(entity, rows))
+    }
+
+    /// Sends what is much, and all if it is old.
+    fn relieve(&self, full: Full) -> Result<(), ViewError> {
+        if let Some((entity, rows)) = full {
+            self.send(entity, rows)?;
+        }
+        match self.patience() {
+            Some(Duration::ZERO) => self.release(),
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&self, entity: EntityPath, rows: Vec<PendingRow>) -> Result<(), ViewError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        for chunk in chunks(entity.clone(), rows) {
             let message = chunk.and_then(|chunk| chunk.to_arrow_msg());
             let message = message.map_err(|error| ViewError::Record {
                 entity: entity.to_string(),
                 detail: error.to_string(),
             })?;
-            if let Some(store) = &self.store {
-                self.pass(LogMsg::ArrowMsg(store.clone(), message));
-            }
+            self.pass(LogMsg::ArrowMsg(store.clone(), message));
         }
         Ok(())
-    }
-
-    /// Sends what is held back, if it is much or old.
-    fn relieve(&self) -> Result<(), ViewError> {
-        let full = self.batch().is_full();
-        match full || self.patience() == Some(Duration::ZERO) {
-            true => self.release(),
-            false => Ok(()),
-        }
     }
 
     fn batch(&self) -> RefMut<'_, Batch> {
