@@ -50,6 +50,10 @@ fn runs_stand_side_by_side_if_their_success_can_be_compared() {
     let made = place.run(&["report", "model", "other", "--json"]).ok().json();
     assert_eq!(made["differences"], serde_json::json!({ "train.batch": ["8", "9"] }));
     assert_eq!(made["runs"][1]["name"], "other");
+    // Configured otherwise than evaluated: what was evaluated counts.
+    place.edit("other/config.toml", "pairs = 3", "pairs = 7");
+    let made = place.run(&["report", "model", "other", "--json"]).ok().json();
+    assert_eq!(made["differences"], serde_json::json!({ "train.batch": ["8", "9"] }));
     assert_eq!(made["runs"][0]["eval"]["strict"]["pairs"], 3);
     let page = fs::read_to_string(place.path("comparison.html")).unwrap();
     for part in ["model", "other", "train.batch", "straightness", "moderate", "strict", "minutes"] {

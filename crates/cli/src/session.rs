@@ -70,6 +70,11 @@ impl Session {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets nobody watch from now on; who did, may again.
+    pub fn unwatch(&self) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Ends the watching, and says what was not seen. The work is done: no viewer can make it fail.
     pub fn end_watch(&self) {
         let Some(live) = self.live.lock().unwrap_or_else(PoisonError::into_inner).take() else {
@@ -83,7 +88,17 @@ impl Session {
         let episodes = shown.episodes + shown.passed_over;
         if episodes > 0 || seen.is_empty() {
             let (some, steps) = (shown.episodes, shown.steps);
-            seen.push(format!("{some} of {episodes} episodes shown, {steps} steps"));
+            let secs = shown.cost.as_secs_f64();
+            seen.push(format!(
+                "{some} of {episodes} episodes shown, {steps} steps, in {secs:.2} s of processor time"
+            ));
+        }
+        if shown.too_dear > 0 {
+            seen.push(format!(
+                "{} episodes were passed over because displaying may take {:.0} % of the processor time",
+                shown.too_dear,
+                100.0 * Live::SHARE
+            ));
         }
         if shown.missing > 0 {
             seen.push(format!(

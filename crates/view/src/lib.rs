@@ -52,7 +52,7 @@ mod report;
 mod viewer;
 
 pub use error::ViewError;
-pub use live::{Follower, Live, Shown};
+pub use live::{Follower, Live, Shown, processor_time};
 pub use png::{film_strip_png, png_bytes};
 pub use recorder::{
     Fan, Imagination, Painter, Probe, Purpose, RerunRecorder, Sink, Stage, Tracked,

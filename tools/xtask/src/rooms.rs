@@ -40,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crossbeam", &["housecat-cli"]),
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
+    ("libc", &["housecat-view"]),
     ("libm", &["housecat-physics", "housecat-plan", "housecat-render", "housecat-sim"]),
     ("memmap2", &["housecat-data"]),
     ("mimalloc", &["housecat-cli"]),

@@ -2,18 +2,24 @@
 //!
 //! [`Live`] stands between the work and a recorder. The work hands over and goes on at once; a thread of its own
 //! displays. One episode is shown at a time, whichever thread it runs in, from beginning to end; and no more of them
-//! than the steps a second that were asked for make up. What is left out is counted.
+//! than the steps a second that were asked for make up, nor than a small share of the processor time pays for. What is
+//! left out is counted.
 
+mod budget;
+mod clock;
 mod queue;
 
+pub use clock::processor_time;
 pub use queue::Shown;
 
 use crate::{RerunRecorder, ViewError};
+use budget::Budget;
+use clock::Moment;
 use housecat_core::{EpisodeHeader, EpisodeSummary, Recorder, StepRecord};
-use queue::{Message, Queue};
+use queue::{Message, Queue, Taken};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the rest may take once the work is done.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What displays.
 trait Display: Send + Sized + 'static {
     fn show(&mut self, message: Message<Self>);
+    /// How long it may hold back what it has; `None` if it holds back nothing, or may do so for ever.
+    fn patience(&self) -> Option<Duration>;
+    /// Lets go of what it holds back.
+    fn release(&mut self);
+    /// Processor time that it takes for each second of the thread that shows: more than 1 if others work for it.
+    fn weight(&self) -> f64;
     fn finish(self) -> Result<(), ViewError>;
 }
 
@@ -35,8 +47,24 @@ impl Display for RerunRecorder {
                 "the viewer is slower than the work, which does not wait for it: some of it is left out from here on"
                     .into(),
             ),
+            Message::Thrift => self.note(format!(
+                "not every episode is shown from here on: displaying may take {:.0} % of the processor time",
+                100.0 * budget::SHARE
+            )),
             Message::Adjust(with) => with(self),
         }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        RerunRecorder::patience(self)
+    }
+
+    fn release(&mut self) {
+        RerunRecorder::release(self);
+    }
+
+    fn weight(&self) -> f64 {
+        RerunRecorder::weight(self)
     }
 
     fn finish(self) -> Result<(), ViewError> {
@@ -49,7 +77,15 @@ impl Display for RerunRecorder {
 pub struct Live(Watched<RerunRecorder>);
 
 impl Live {
-    /// Lets a recorder watch, up to `hz` control steps a second of wall-clock time, taken over whole episodes.
+    /// Control steps a second that are a good default.
+    pub const HZ: f64 = budget::HZ;
+
+    /// The share of the processor time that displaying may take at [`Live::HZ`].
+    pub const SHARE: f64 = budget::SHARE;
+
+    /// Lets a recorder watch, up to `hz` control steps a second of wall-clock time, taken over whole episodes. Displaying
+    /// takes up to [`Live::SHARE`] of the processor time that the process uses, at N times [`Live::HZ`] N times as much; where
+    /// that is too little, fewer episodes are shown, but the first always is.
     pub fn new(recorder: RerunRecorder, hz: f64) -> Self {
         Self(Watched::new(recorder, hz))
     }
@@ -67,6 +103,22 @@ impl Live {
     /// Changes the recorder, once what was handed over before has been shown.
     pub fn adjust(&self, with: impl FnOnce(&mut RerunRecorder) + Send + 'static) {
         self.0.queue.adjust(Box::new(with));
+    }
+
+    /// Waits until what was handed over is shown; until [`resume`](Self::resume) nothing more is, and the time that passes
+    /// earns nothing: for measuring what watching costs.
+    pub fn rest(&self) {
+        self.0.queue.rest(Moment::now);
+    }
+
+    /// Watches again.
+    pub fn resume(&self) {
+        self.0.queue.resume(Moment::now());
+    }
+
+    /// How much has been shown so far.
+    pub fn count(&self) -> Shown {
+        self.0.queue.count()
     }
 
     /// Waits until the rest is shown, though not for ever, and says how much was. Whatever clones hand over later is lost.
@@ -92,13 +144,27 @@ impl<D> Clone for Watched<D> {
 
 impl<D: Display> Watched<D> {
     fn new(mut display: D, hz: f64) -> Self {
-        let pace = Duration::try_from_secs_f64(1.0 / hz).unwrap_or(Duration::ZERO);
-        let queue = Arc::new(Queue::new(pace));
+        let queue = Arc::new(Queue::new(Budget::new(hz)));
         let (send, outcome) = sync_channel(1);
         let taken = Arc::clone(&queue);
         std::thread::spawn(move || {
-            while let Some(message) = taken.take() {
-                display.show(message);
+            let (weight, mut started) = (display.weight(), clock::of_thread());
+            let mut spent = || {
+                let now = clock::of_thread();
+                now.saturating_sub(std::mem::replace(&mut started, now)).mul_f64(weight)
+            };
+            loop {
+                match taken.take(display.patience()) {
+                    Taken::Message(message) => {
+                        display.show(message);
+                        taken.displayed(spent(), Moment::now());
+                    }
+                    Taken::Silence => {
+                        display.release();
+                        taken.pay(spent(), Moment::now());
+                    }
+                    Taken::Closed => break,
+                }
             }
             // Nobody may be waiting for it any more.
             let _ = send.send(display.finish());
@@ -127,7 +193,10 @@ impl Follower {
     /// As [`Recorder::record`], for who needs the record afterwards; it is copied only if it is shown.
     pub fn see(&self, step: &StepRecord) {
         if self.on_stage {
-            self.queue.step(step, Instant::now());
+            let before = clock::of_thread();
+            self.queue.step(step, Moment::now());
+            // The copy is made for the display, too.
+            self.queue.pay(clock::of_thread().saturating_sub(before), Moment::now());
         }
     }
 }
@@ -137,7 +206,7 @@ impl Recorder for Follower {
         if self.on_stage {
             self.queue.end(None);
         }
-        self.on_stage = self.queue.begin(header, Instant::now());
+        self.on_stage = self.queue.begin(header, Moment::now());
     }
 
     fn record(&mut self, step: StepRecord) {

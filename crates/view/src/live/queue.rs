@@ -1,13 +1,15 @@
 //! The bounded queue between work and display, which would rather lose an episode than hold up the work.
 //!
-//! Episodes are shown whole. The rate is a budget: an episode that runs faster than it uses it up in advance, and the
-//! next is shown when it has been made good. Only where the display cannot even take an episode that it has begun are
-//! steps of it left out: every other one, then three of four, and so on until it has caught up.
+//! Episodes are shown whole, as many of them as the [`Budget`] allows: an episode uses it up in advance, and the next is
+//! shown when that has been made good. Only where the display cannot even take an episode that it has begun are steps of
+//! it left out: every other one, then three of four, and so on until it has caught up.
 
+use super::budget::{Budget, Verdict};
+use super::clock::Moment;
 use housecat_core::{EpisodeHeader, EpisodeSummary, StepRecord};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Messages that may wait: with images of 224 x 224 pixels some 40 MB.
 const CAPACITY: usize = 256;
@@ -26,6 +28,8 @@ pub(super) enum Message<A> {
     Metrics(u64, Vec<(String, f32)>),
     /// Steps are left out from here on.
     Overrun,
+    /// Episodes are left out from here on, because displaying them takes too much of the processors.
+    Thrift,
     /// Whatever is done with the display itself.
     Adjust(Box<dyn FnOnce(&mut A) + Send>),
 }
@@ -37,57 +41,90 @@ pub struct Shown {
     pub episodes: u64,
     /// Episodes passed over: another was on, or the rate that was asked for or the display did not allow another.
     pub passed_over: u64,
+    /// Those among them that would have taken more than displaying's share of the processor time.
+    pub too_dear: u64,
     /// Control steps shown.
     pub steps: u64,
     /// Lines of metrics shown.
     pub metrics: u64,
     /// Steps of followed episodes, and lines of metrics, that are missing because the display was too slow.
     pub missing: u64,
+    /// Processor time that displaying took.
+    pub cost: Duration,
+}
+
+/// What [`Queue::take`] gives.
+pub(super) enum Taken<A> {
+    Message(Message<A>),
+    /// Nothing has come for as long as one would wait.
+    Silence,
+    /// Nothing will come any more.
+    Closed,
 }
 
 /// The queue. Any thread may put, one takes.
 pub(super) struct Queue<A> {
     state: Mutex<State<A>>,
     changed: Condvar,
-    /// What a step costs of the budget.
-    pace: Duration,
 }
 
 struct State<A> {
     messages: VecDeque<Message<A>>,
     count: Shown,
     closed: bool,
+    /// A message has been taken and not yet been paid for.
+    displaying: bool,
     /// An episode is being followed: there is one stage.
     taken: bool,
-    /// Until then the budget is spent.
-    spent: Option<Instant>,
+    budget: Budget,
     /// Every so manieth step is shown: more than 1 once the display is too slow.
     stride: u64,
     overrun: bool,
+    thrift: bool,
+}
+
+impl<A> State<A> {
+    /// Messages that are not displayed yet.
+    fn waiting(&self) -> usize {
+        self.messages.len() + usize::from(self.displaying)
+    }
 }
 
 impl<A> Queue<A> {
-    pub fn new(pace: Duration) -> Self {
+    pub fn new(budget: Budget) -> Self {
         let state = State {
             messages: VecDeque::new(),
             count: Shown::default(),
             closed: false,
+            displaying: false,
             taken: false,
-            spent: None,
+            budget,
             stride: 1,
             overrun: false,
+            thrift: false,
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), pace }
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Takes the stage for an episode; not if it is taken, the budget is spent, or the display is behind.
-    pub fn begin(&self, header: &EpisodeHeader, now: Instant) -> bool {
+    pub fn begin(&self, header: &EpisodeHeader, now: Moment) -> bool {
         let mut state = self.state();
-        let affordable = state.spent.is_none_or(|until| until <= now);
-        let free = !state.taken && !state.closed && state.messages.len() <= BEHIND;
-        if !(free && affordable) {
-            state.count.passed_over += 1;
+        if state.budget.resting() {
             return false;
+        }
+        let free = !state.taken && !state.closed && state.messages.len() <= BEHIND;
+        match state.budget.judge(now, state.waiting()) {
+            Verdict::Affordable if free => {}
+            verdict => {
+                state.count.passed_over += 1;
+                if free && verdict == Verdict::TooDear {
+                    state.count.too_dear += 1;
+                    if !std::mem::replace(&mut state.thrift, true) {
+                        self.put(&mut state, Message::Thrift);
+                    }
+                }
+                return false;
+            }
         }
         state.taken = true;
         state.count.episodes += 1;
@@ -97,17 +134,45 @@ impl<A> Queue<A> {
     }
 
     /// Offers a step of the episode on stage.
-    pub fn step(&self, record: &StepRecord, now: Instant) {
+    pub fn step(&self, record: &StepRecord, now: Moment) {
         let mut state = self.state();
         if !record.step.is_multiple_of(state.stride) {
             state.count.missing += 1;
         } else if self.room(&mut state) {
             state.count.steps += 1;
-            state.spent = Some(state.spent.map_or(now, |until| until.max(now)) + self.pace);
+            state.budget.show(now);
             self.put(&mut state, Message::Step(Box::new(record.clone())));
         } else {
             state.stride = (2 * state.stride).min(STRIDE);
         }
+    }
+
+    /// What has been taken has been displayed; it took so much processor time.
+    pub fn displayed(&self, cost: Duration, now: Moment) {
+        let mut state = self.state();
+        state.displaying = false;
+        state.budget.charge(cost, now);
+        if state.messages.is_empty() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Something else was done for the display's sake.
+    pub fn pay(&self, cost: Duration, now: Moment) {
+        self.state().budget.pay(cost, now);
+    }
+
+    /// Waits until all is displayed; from then on nothing is shown, and time does not count.
+    pub fn rest(&self, now: impl FnOnce() -> Moment) {
+        let mut state = self.state();
+        while state.waiting() > 0 {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.budget.rest(now());
+    }
+
+    pub fn resume(&self, now: Moment) {
+        self.state().budget.resume(now);
     }
 
     /// Offers a line of metrics.
@@ -133,17 +198,28 @@ impl<A> Queue<A> {
         self.put(&mut self.state(), Message::Adjust(with));
     }
 
-    /// Takes the next message, waiting for it; `None` once the queue is closed and empty.
-    pub fn take(&self) -> Option<Message<A>> {
+    /// Takes the next message, waiting for it, though for no longer than the patience that one has.
+    pub fn take(&self, patience: Option<Duration>) -> Taken<A> {
         let mut state = self.state();
         loop {
             if let Some(message) = state.messages.pop_front() {
-                return Some(message);
+                state.displaying = true;
+                return Taken::Message(message);
             }
             if state.closed {
-                return None;
+                return Taken::Closed;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match patience {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let waited = self.changed.wait_timeout(state, patience);
+                    let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                    if waited.timed_out() && state.messages.is_empty() && !state.closed {
+                        return Taken::Silence;
+                    }
+                    state
+                }
+            };
         }
     }
 
@@ -154,7 +230,8 @@ impl<A> Queue<A> {
     }
 
     pub fn count(&self) -> Shown {
-        self.state().count
+        let state = self.state();
+        Shown { cost: state.budget.cost(), ..state.count }
     }
 
     /// Whether something more may wait; what may not is missing, which is said once.
@@ -169,14 +246,16 @@ impl<A> Queue<A> {
         room
     }
 
+    /// Takes all that there is, as a display that costs nothing.
     #[cfg(test)]
-    pub fn waits(&self) -> bool {
-        !self.state().messages.is_empty()
+    pub fn drain(&self) {
+        let mut state = self.state();
+        state.messages.clear();
     }
 
     fn put(&self, state: &mut State<A>, message: Message<A>) {
         state.messages.push_back(message);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State<A>> {

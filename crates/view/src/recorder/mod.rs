@@ -20,6 +20,7 @@
 //! Timelines: `step` (control steps, counting on from episode to episode), `sim_time` (simulated
 //! seconds, likewise) and `episode` (the index in the episode's header); for training, `train_step`.
 
+mod batch;
 mod blueprint;
 mod layout;
 mod plan;
@@ -42,6 +43,7 @@ use layout::Layout;
 use rerun::{EntityPath, Radius, TextLogLevel, archetypes};
 use scene::{Eye, Stagehand};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use stream::{Door, Stream};
 
 /// The world position in metres whose path is drawn, from the poses of the scene's bodies and the
@@ -179,6 +181,21 @@ impl RerunRecorder {
         self.door.page()
     }
 
+    /// How long what is held back may still be; `None` if there is nothing, or it goes to a file.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.stream.patience()
+    }
+
+    /// Sends what is held back.
+    pub(crate) fn release(&mut self) {
+        self.attempt(|this| this.stream.release());
+    }
+
+    /// Processor time for each second of the thread that records, rerun's own threads included.
+    pub(crate) fn weight(&self) -> f64 {
+        self.door.weight()
+    }
+
     /// Notes something in the log.
     pub fn note(&mut self, words: String) {
         self.attempt(|this| this.say(TextLogLevel::WARN, words));
@@ -205,7 +222,6 @@ impl RerunRecorder {
     }
 
     fn log_begin(&mut self, header: &EpisodeHeader) -> Result<(), ViewError> {
-        let clear = archetypes::Clear::new(true);
         let mut clock = Clock { episode: header.index, ..Clock::default() };
         if std::mem::replace(&mut self.begun, true) {
             // One free step between episodes: there the lines of the plots end, which a clearance at
@@ -213,7 +229,7 @@ impl RerunRecorder {
             let dt = 1.0 / self.spaces.control_hz.max(1e-3);
             self.stream.at(self.clock.step + 1, self.clock.secs + dt, self.clock.episode);
             for entity in ["plan", "action", "state", "reward", "goal"] {
-                self.stream.log(entity, &clear)?;
+                self.stream.clear(entity)?;
             }
             clock.first_step = self.clock.step + 2;
             clock.first_secs = self.clock.secs + 2.0 * dt;
@@ -225,10 +241,10 @@ impl RerunRecorder {
         self.unmarked.clear();
         self.set_time();
         for entity in ["path", "goal/image", "imagination"] {
-            self.stream.log(entity, &clear)?;
+            self.stream.clear(entity)?;
         }
         if let Some(goal) = &header.goal_image {
-            self.stream.log("goal/image", &picture("goal", goal)?)?;
+            self.stream.show("goal/image", &picture("goal", goal)?)?;
             self.parts.insert(Part::GoalImage);
         }
         self.say(TextLogLevel::INFO, format!("episode {}: {}", header.index, header.task))
@@ -320,7 +336,7 @@ impl RerunRecorder {
     ) -> Result<(), ViewError> {
         self.stagehand.pose(&self.stream, poses)?;
         for (spec, image) in self.spaces.observation.images.iter().zip(&observation.images) {
-            self.stream.log(camera_entity(&spec.camera), &picture(&spec.camera, image)?)?;
+            self.stream.show(camera_entity(&spec.camera), &picture(&spec.camera, image)?)?;
             self.parts.insert(Part::Camera(spec.camera.clone()));
         }
         if !observation.state.is_empty() {
@@ -333,7 +349,7 @@ impl RerunRecorder {
             }
             self.executed.push(tracked(poses, state));
             if self.executed.len() > 1 {
-                self.stream.log("path/executed", &strip(&self.executed, EXECUTED, "executed"))?;
+                self.stream.show("path/executed", &strip(&self.executed, EXECUTED, "executed"))?;
             }
         }
         for protocol in std::mem::take(&mut self.unmarked) {

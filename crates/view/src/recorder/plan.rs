@@ -68,7 +68,7 @@ impl RerunRecorder {
     /// Logs what was expected to be seen at this step of the episode.
     pub(super) fn log_expected(&mut self, step: u64) -> Result<(), ViewError> {
         match self.expected.remove(&step) {
-            Some(image) => self.stream.log("imagination/now", &picture("imagination", &image)?),
+            Some(image) => self.stream.show("imagination/now", &picture("imagination", &image)?),
             None => Ok(()),
         }
     }
@@ -79,7 +79,7 @@ impl RerunRecorder {
             return Ok(());
         };
         let pictures = painter(&plan.latents.concat());
-        self.stream.log("imagination/film", &picture("imagination", &film_strip(&pictures)?)?)?;
+        self.stream.show("imagination/film", &picture("imagination", &film_strip(&pictures)?)?)?;
         self.parts.insert(Part::Film);
         let (first, block) = (step + plan.lead as u64, plan.horizon / (plan.latents.len() - 1));
         // What the plan before expected of its first moment is compared with what comes, too.
@@ -95,13 +95,13 @@ impl RerunRecorder {
             return Ok(());
         };
         let points: Vec<_> = plan.latents.iter().map(|latent| probe(latent)).collect();
-        self.stream.log("path/imagined", &strip(&points, IMAGINED, "imagined"))?;
+        self.stream.show("path/imagined", &strip(&points, IMAGINED, "imagined"))?;
         let Some(fan) = &mut self.imagination.fan else { return Ok(()) };
         let paths: Vec<_> = fan(plan).into_iter().take(PlanTrace::CANDIDATES).collect();
         let colors = colors(&plan.candidate_costs);
         let radii = [Radius::new_ui_points(0.8)];
         let fan = archetypes::LineStrips3D::new(paths).with_colors(colors).with_radii(radii);
-        self.stream.log("path/candidates", &fan)
+        self.stream.show("path/candidates", &fan)
     }
 
     fn line(&mut self, entity: &str, name: &str, value: f32) -> Result<(), ViewError> {

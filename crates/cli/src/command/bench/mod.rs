@@ -14,7 +14,7 @@ use crate::run_dir::RunDir;
 use crate::session::Session;
 use crate::sims;
 use anyhow::bail;
-use housecat_agent::RandomPolicy;
+use housecat_agent::{Interval, RandomPolicy, median_interval};
 use housecat_core::{Env as _, ImageSpec, Observation, Policy as _, ResetOptions, Seed};
 use housecat_data::Dataset;
 use housecat_model::Trainer;
@@ -28,6 +28,8 @@ struct Rate {
     name: String,
     unit: &'static str,
     rounds: Vec<f64>,
+    /// What its median should not exceed.
+    bar: Option<f64>,
 }
 
 /// The command.
@@ -73,18 +75,37 @@ pub fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<()> {
         rate.rounds.sort_by(f64::total_cmp);
         let (min, max) = (rate.rounds[0], rate.rounds[rate.rounds.len() - 1]);
         let median = rate.rounds[rate.rounds.len() / 2];
-        rows.push(vec![
-            rate.name.clone(),
-            number(median),
-            number(min),
-            number(max),
-            rate.unit.to_owned(),
-        ]);
-        document.push(json!({
+        let mut row = json!({
             "name": rate.name, "unit": rate.unit, "median": median, "min": min, "max": max, "rounds": rate.rounds.len(),
-        }));
+        });
+        let mut unit = rate.unit.to_owned();
+        if let Some((bar, (_, interval))) = rate.bar.zip(median_interval(&rate.rounds)) {
+            let Interval { low, high } = interval;
+            let holds = holds(bar, interval);
+            unit += &format!("; 95 % interval [{low:.2}, {high:.2}]: {}", verdict(bar, holds));
+            row["low"] = low.into();
+            row["high"] = high.into();
+            row["bar"] = bar.into();
+            row["holds"] = holds.into();
+        }
+        let figures = [median, min, max].map(number);
+        rows.push([rate.name.clone()].into_iter().chain(figures).chain([unit]).collect());
+        document.push(row);
     }
     session.result(&Value::Array(document), &table(&rows))
+}
+
+/// Whether the bar is kept, as far as the interval says.
+fn holds(bar: f64, Interval { low, high }: Interval) -> Option<bool> {
+    (high < bar || low > bar).then_some(high < bar)
+}
+
+fn verdict(bar: f64, holds: Option<bool>) -> String {
+    match holds {
+        Some(true) => format!("below the bar of {bar} %"),
+        Some(false) => format!("above the bar of {bar} %"),
+        None => format!("across the bar of {bar} %: measure for longer with --seconds"),
+    }
 }
 
 fn number(value: f64) -> String {
@@ -151,7 +172,7 @@ fn worlds(
             (format!("render {size}x{size}"), "frames/s per core, nothing moving")
         }
     };
-    Ok(Rate { name: format!("{} {what}", sim.name()), unit, rounds })
+    Ok(Rate { name: format!("{} {what}", sim.name()), unit, rounds, bar: None })
 }
 
 /// Physics steps a second of the bare engine, all threads: short trajectories from one state under random controls
@@ -199,7 +220,7 @@ fn engine(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Rate
         Ok((TRAJECTORIES * STEPS) as f64)
     })?;
     let name = format!("{} engine, {threads} threads", sim.name());
-    Ok(Rate { name, unit: "physics steps/s, all threads", rounds })
+    Ok(Rate { name, unit: "physics steps/s, all threads", rounds, bar: None })
 }
 
 /// Windows a second of the sim's own recipe, on all threads.
@@ -228,5 +249,5 @@ fn training(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Result<Ra
     let _ = std::fs::remove_dir_all(&folder);
     let name =
         format!("{} train, {} windows of {}", sim.name(), config.train.batch, config.train.window);
-    Ok(Rate { name, unit: "windows/s, all threads", rounds: measured? })
+    Ok(Rate { name, unit: "windows/s, all threads", rounds: measured?, bar: None })
 }

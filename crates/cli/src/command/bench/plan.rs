@@ -103,31 +103,37 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
             name: format!("{} plan in the model, {}", sim.name(), size(search)),
             unit: "ms, one thread",
             rounds: millis(first),
+            bar: None,
         },
         Rate {
             name: format!("{} plan in the model, {}", sim.name(), size(search)),
             unit: "ms, all threads",
             rounds: millis(first_on_all),
+            bar: None,
         },
         Rate {
             name: format!("{} replan in the model, {} rounds", sim.name(), search.warm_iterations),
             unit: "ms, all threads",
             rounds: replan,
+            bar: None,
         },
         Rate {
             name: format!("{} replan in the model, 99 of 100 within", sim.name()),
             unit: "ms, all threads",
             rounds: vec![p99],
+            bar: None,
         },
         Rate {
             name: format!("{} predictor in planning", sim.name()),
             unit: "block predictions/s, one thread",
             rounds: rolls,
+            bar: None,
         },
         Rate {
             name: format!("{} plan on the simulator, {}", sim.name(), size(&config.oracle.search)),
             unit: "ms, one thread",
             rounds: millis(oracle),
+            bar: None,
         },
     ])
 }
@@ -173,6 +179,7 @@ pub fn deadline(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         name: name(what),
         unit: "ms late",
         rounds: vec![percentile(&late, share)],
+        bar: None,
     };
     Ok(vec![
         over(0.5, "median"),
@@ -183,6 +190,7 @@ pub fn deadline(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
             name: name("candidates left unpriced"),
             unit: "share, median",
             rounds: vec![median(&cut)],
+            bar: None,
         },
     ])
 }

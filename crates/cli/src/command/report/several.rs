@@ -31,7 +31,15 @@ impl Compared {
     fn read(path: &Path, name: String) -> anyhow::Result<Self> {
         let run = RunDir::find(path)?.0;
         let reports = results(&run)?;
-        let config = toml::Value::try_from(RunConfig::read(&run.config(), &[])?)?;
+        let mut config = RunConfig::read(&run.config(), &[])?;
+        if let Some(report) = reports.first() {
+            // As it was evaluated, which need not be as the run's configuration has it.
+            let RunConfig { planner, oracle, eval, .. } = &mut config;
+            (*planner, *oracle) = (report.planner.clone(), report.oracle_planner.clone());
+            (eval.pairs, eval.seeds) = (report.pairs, report.seeds.clone());
+            (eval.goal_offset, eval.budget_steps) = (report.goal_offset, report.budget_steps);
+        }
+        let config = toml::Value::try_from(config)?;
         let mut flat = BTreeMap::new();
         flatten("", &config, &mut flat);
         let seconds = clock::seconds(&run);
