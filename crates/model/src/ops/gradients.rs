@@ -6,8 +6,8 @@ use candle_core::{Tensor, TensorId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Gradients by variables, beside the graph: in it each costs a cleared buffer, an addition and a copy, which for a large
-/// network of products in bf16 is a tenth of a step.
+/// Gradients by variables, beside the graph: in it each costs a cleared buffer, an addition and a copy, which for millions
+/// of weights is memory's time.
 #[derive(Clone, Default)]
 pub(crate) struct Gradients(Arc<Mutex<HashMap<TensorId, Vec<f32>>>>);
 

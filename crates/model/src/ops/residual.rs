@@ -1,7 +1,7 @@
 //! A residual branch as one operation: `x + f(x)`, f some steps one after the other.
 //!
-//! Between operations of a graph candle clears a buffer for each gradient, adds to it and copies; with products of bf16
-//! that takes as long as the products. Here gradients are handed from step to step.
+//! Between operations of a graph candle clears a buffer for each gradient, adds to it and copies, which shows beside products
+//! of bf16. Here gradients are handed from step to step.
 
 use super::gradients::{Gradients, Products};
 use super::{Activation, AttentionShape, Values, argument, attention, layer_norm, linear, simd};
