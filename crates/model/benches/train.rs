@@ -1,6 +1,6 @@
 //! Time of one training step on random experience, and the rate of its matrix products beside this machine's.
 //!
-//!     cargo bench -p housecat-model --bench train -- [--model push-t] [--batch 128] [--threads 2] [--steps 20] \
+//!     cargo bench -p housecat-model --bench train -- [--model two-room] [--batch 128] [--threads 2] [--steps 20] \
 //!         [--precision f32]
 //!
 //! One line of JSON: the fastest and the median step in ms, the processor's time of a step (all
@@ -32,8 +32,8 @@ struct Case {
     products: usize,
 }
 
-/// What Push-T's `train.toml` configures.
-fn push_t() -> Case {
+/// What two-room's `train.toml` configures (reacher's is the same).
+fn two_room() -> Case {
     let (d, hidden, keypoints, action, steps) = (32, 256, 32, 32, WINDOW - 1);
     let conv = |pixels: usize, window: usize, outputs: usize| pixels * window * outputs;
     let first = conv(256, 8 * 8 * 3, 16);
@@ -206,13 +206,13 @@ fn main() {
         std::env::set_var("CANDLE_NUM_THREADS", "1");
     }
     let once = std::env::args().any(|arg| arg == "--test");
-    let name = option("model").unwrap_or_else(|| "push-t".to_owned());
+    let name = option("model").unwrap_or_else(|| "two-room".to_owned());
     let case = match name.as_str() {
-        "push-t" => push_t(),
+        "two-room" => two_room(),
         "lewm-small" => lewm_small(),
         "lewm-64" => lewm_published(64, 8),
         "lewm-224" => lewm_published(224, 14),
-        other => panic!("no model `{other}`; there are push-t, lewm-small, lewm-64 and lewm-224"),
+        other => panic!("no model `{other}`; there are two-room, lewm-small, lewm-64 and lewm-224"),
     };
     let batch = if once { 4 } else { number("batch", 128) };
     let (threads, steps) = (number("threads", 2), if once { 1 } else { number("steps", 20) });

@@ -48,8 +48,8 @@ class Keypoint(nn.Module):
         return self.norm(self.direct(p) + self.hidden(p))
 
 
-class PushT(nn.Module):
-    """What sims/push-t/train.toml configures: next latent, 3-block rollout, SIGReg."""
+class TwoRoom(nn.Module):
+    """What sims/two-room/train.toml configures: next latent, 3-block rollout, SIGReg."""
 
     def __init__(self, d=32, hidden=256, action=32, block=10):
         super().__init__()
@@ -165,7 +165,7 @@ class LeWM(nn.Module):
 
 # Builder, image side. `lewm-small` is a model a user of two cores might choose.
 MODELS = {
-    "push-t": (PushT, 64),
+    "two-room": (TwoRoom, 64),
     "lewm-small": (lambda: LeWM(64, 8, encoder_depth=4, depth=2, heads=4, head_dim=48, mlp=768), 64),
     "lewm-64": (lambda: LeWM(64, 8), 64),
     "lewm-224": (lambda: LeWM(224, 14), 224),

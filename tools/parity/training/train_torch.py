@@ -1,6 +1,6 @@
 """Training steps of the same model in turns, in one run: PyTorch and housecat.
 
-    python train_torch.py [--model push-t] [--batch 128] [--threads 2] [--rounds 4] [--steps 8] [--bf16] [--json]
+    python train_torch.py [--model two-room] [--batch 128] [--threads 2] [--rounds 4] [--steps 8] [--bf16] [--json]
 
 Prints a markdown table with the medians and the ratio of windows per second (a window has 4 frames); exits 1 if housecat is
 slower than --bar times PyTorch: by the median time of a step, or with --bar-of cpu by the processor's time, which a busy
@@ -79,7 +79,7 @@ def housecat_steps(path, name, batch, threads, precision, count):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--model", default="push-t", choices=sorted(MODELS))
+    options.add_argument("--model", default="two-room", choices=sorted(MODELS))
     options.add_argument("--batch", type=int, default=128)
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--rounds", type=int, default=4)
