@@ -200,9 +200,11 @@ fn peak(size: usize, rounds: usize) -> f64 {
 }
 
 fn main() {
-    // SAFETY: nothing else runs yet; as the command does (its own pool would spin beside the replicas).
+    // SAFETY: nothing else runs yet; as the command does (its own pool would spin beside the replicas; freed memory is
+    // kept for a minute).
     #[allow(clippy::disallowed_methods)]
     unsafe {
+        libmimalloc_sys::mi_option_set_default(15, 60_000);
         std::env::set_var("CANDLE_NUM_THREADS", "1");
     }
     let once = std::env::args().any(|arg| arg == "--test");
