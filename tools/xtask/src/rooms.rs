@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
     ("libc", &["housecat-view"]),
+    ("libmimalloc-sys", &["housecat-cli"]),
     ("libm", &["housecat-physics", "housecat-plan", "housecat-render", "housecat-sim"]),
     ("memmap2", &["housecat-data"]),
     ("mimalloc", &["housecat-cli"]),
