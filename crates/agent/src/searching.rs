@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Share of a deadline that the search does not use: where other work is about, the scheduler may take a core away for
 /// milliseconds just before the end.
-const RESERVE: f64 = 0.1;
+const RESERVE: f64 = 0.15;
 
 /// A planner with its memory of the last plan.
 pub(crate) struct Searching {
