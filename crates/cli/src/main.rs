@@ -33,8 +33,8 @@ use session::Session;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Milliseconds for which freed memory is kept: mimalloc's own 10 pass between two uses in a training step, and clearing
-/// pages anew then takes up to half of the time.
+/// Milliseconds for which freed memory is kept: mimalloc gives back what has lain free for a second, and clearing its pages
+/// anew takes a sixth of the processor time of push-t's training.
 const KEEP_MS: std::ffi::c_long = 60_000;
 
 /// `mi_option_purge_delay` of mimalloc.h.

@@ -204,6 +204,7 @@ fn main() {
     // kept for a minute).
     #[allow(clippy::disallowed_methods)]
     unsafe {
+        // `mi_option_purge_delay`.
         libmimalloc_sys::mi_option_set_default(15, 60_000);
         std::env::set_var("CANDLE_NUM_THREADS", "1");
     }
