@@ -132,7 +132,7 @@ fn control_goes_on_while_the_planner_thinks() {
 }
 
 #[test]
-fn proposals_subgoals_and_a_distance_come_from_the_memory_of_the_run() {
+fn proposals_subgoals_and_a_distance_come_from_the_experience_of_the_run() {
     let place = Place::new();
     place.train("two-room");
     assert!(place.path("model/memory.safetensors").is_file());
@@ -143,7 +143,7 @@ fn proposals_subgoals_and_a_distance_come_from_the_memory_of_the_run() {
         "1",
         "--set=planner.proposals={recalled=4,prior=2}",
         "--set=planner.subgoals=3",
-        "--set=planner.cost.learned=2",
+        "--set=planner.cost.change=2",
         "--json",
     ];
     let [one, two] = [(); 2].map(|()| timeless(place.run(&with).ok().json()));
@@ -151,8 +151,9 @@ fn proposals_subgoals_and_a_distance_come_from_the_memory_of_the_run() {
     assert_eq!(one["moderate"]["planner"]["proposals"]["recalled"], 4);
     std::fs::remove_file(place.path("model/memory.safetensors")).unwrap();
     place.run(&with).fails(1, &["proposals", "memory.safetensors", "--resume"]);
-    let learned = [&with[..4], &with[6..]].concat();
-    place.run(&learned).fails(1, &["cost.learned", "memory.safetensors", "--resume"]);
+    std::fs::remove_file(place.path("model/checkpoints/last/distance.safetensors")).unwrap();
+    let in_change = [&with[..4], &with[6..]].concat();
+    place.run(&in_change).fails(1, &["cost.change", "distance.safetensors", "--resume"]);
 }
 
 #[test]

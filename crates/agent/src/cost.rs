@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The terms of a plan's cost and their weights. Distances to the goal are squared latent distances per component in
-/// a model, with what `learned` adds to them, and the sim's squared goal distances on the ground truth, at the end of
+/// a model, with what `change` adds to them, and the sim's squared goal distances on the ground truth, at the end of
 /// every action block.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,10 +27,10 @@ pub struct CostShape {
     /// trusted. The ground truth is certain.
     #[serde(default)]
     pub uncertainty: f32,
-    /// Weight, within a distance, of the squared learned one ([`housecat_model::Distance`]): what takes long to change
-    /// counts more. The ground truth has a distance of its own.
+    /// Weight, within a distance, of the squared one in units of change ([`housecat_model::Distance`]): what a block
+    /// hardly changes counts more. The ground truth has a distance of its own.
     #[serde(default)]
-    pub learned: f32,
+    pub change: f32,
 }
 
 fn one() -> f32 {
@@ -119,7 +119,7 @@ mod tests {
             effort: 0.0,
             smoothness: 0.0,
             uncertainty: 0.0,
-            learned: 0.0,
+            change: 0.0,
         };
         let cost =
             |last, min, mean| CostShape { last, min, mean, ..none }.distance(distances.into_iter());

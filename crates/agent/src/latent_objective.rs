@@ -2,7 +2,7 @@
 
 use crate::constraints::Limits;
 use crate::cost::CostShape;
-use housecat_model::{DistanceTo, LatentRollout};
+use housecat_model::{Distance, LatentRollout};
 use housecat_plan::{ActionSequences, Objective, finite_differences};
 
 /// Prices plans by rolling a latent model from the present latent.
@@ -16,8 +16,8 @@ pub struct LatentObjective<'a> {
     pub before: Option<(&'a [f32], &'a [f32])>,
     /// The goal's latent `[D]`; without one, plans are priced by predicted reward.
     pub goal: Option<&'a [f32]>,
-    /// The learned distance to that goal, if it counts.
-    pub distance: Option<&'a mut DistanceTo>,
+    /// The distance in units of change, if it counts.
+    pub distance: Option<&'a Distance>,
     /// How distances become a cost.
     pub shape: CostShape,
     /// What plans should keep to, with the action before the plan.
@@ -54,17 +54,17 @@ impl LatentObjective<'_> {
         if let Some(goal) = self.goal {
             let mut distances = vec![0.0; blocks];
             let latents = &latents[..blocks * samples * d];
-            let distance = self.distance.as_mut();
-            let learned = distance.map(|distance| (distance.squared(latents), distance));
-            // Of the cost by the learned distances.
+            let apart = self.distance.map(|distance| distance.to(goal, latents));
+            // Of the cost by the distances in units of change.
             let mut slopes = vec![0.0; if grads { blocks * samples } else { 0 }];
             for (sample, cost) in costs.iter_mut().enumerate() {
                 for (block, distance) in distances.iter_mut().enumerate() {
                     let at = (block * samples + sample) * d;
-                    let apart = latents[at..at + d].iter().zip(goal).map(|(z, g)| (z - g).powi(2));
-                    *distance = apart.sum::<f32>() / d as f32;
-                    if let Some((learned, _)) = &learned {
-                        *distance += self.shape.learned * learned[block * samples + sample];
+                    let between =
+                        latents[at..at + d].iter().zip(goal).map(|(z, g)| (z - g).powi(2));
+                    *distance = between.sum::<f32>() / d as f32;
+                    if let Some(apart) = &apart {
+                        *distance += self.shape.change * apart.squared[block * samples + sample];
                     }
                 }
                 *cost = self.shape.distance(distances.iter().copied());
@@ -72,7 +72,7 @@ impl LatentObjective<'_> {
                     continue;
                 }
                 for (block, weight) in self.shape.slopes(&distances).into_iter().enumerate() {
-                    slopes[block * samples + sample] = weight * self.shape.learned;
+                    slopes[block * samples + sample] = weight * self.shape.change;
                     let at = (block * samples + sample) * d;
                     let rows = by_latents[at..at + d].iter_mut().zip(&latents[at..at + d]);
                     for ((slope, z), g) in rows.zip(goal) {
@@ -80,8 +80,8 @@ impl LatentObjective<'_> {
                     }
                 }
             }
-            if let (true, Some((_, distance))) = (grads, learned) {
-                distance.add_gradient(latents, &slopes, &mut by_latents);
+            if let (true, Some(distance), Some(apart)) = (grads, self.distance, apart) {
+                distance.add_gradient(apart, &slopes, &mut by_latents);
             }
         }
         if let Some(rewards) = self.rollout.rewards(start, actions, samples, blocks) {
@@ -160,7 +160,7 @@ mod tests {
             latent_dim: 5,
             action_repeat: 2,
             encoder: EncoderConfig::Mlp { hidden: 8 },
-            predictor: PredictorConfig::Residual { hidden: 16, action_dim: 4 },
+            predictor: PredictorConfig::Residual { hidden: 16, depth: 2, action_dim: 4 },
             ensemble: 1,
             reward: None,
             inverse_dynamics: None,
@@ -178,14 +178,13 @@ mod tests {
             let goal = [1.0, -1.0, 0.5, 0.2, -0.7];
             let mut rng = Seed::new(1).rng();
             let walk: Vec<f32> = (0..20 * 5).map(|_| rng.uniform(-1.0, 1.0)).collect();
-            let distance = Distance::train(&walk, &[0..12, 12..20], 5, 1, Seed::new(2)).unwrap();
-            let mut distance = distance.to(&goal);
+            let distance = Distance::of(&walk, &[0..12, 12..20], 5);
             let mut objective = LatentObjective {
                 rollout: &mut rollout,
                 start: &[0.3, -0.2, 0.1, 0.9, -1.1],
                 before: Some((&[0.1; 5], &[0.5, -0.5, 0.2, 0.1])),
                 goal: Some(&goal),
-                distance: Some(&mut distance),
+                distance: Some(&distance),
                 shape: CostShape {
                     last: 0.5,
                     min: 1.0,
@@ -194,7 +193,7 @@ mod tests {
                     effort: 0.4,
                     smoothness: 0.6,
                     uncertainty: 0.0,
-                    learned: 1.5,
+                    change: 1.5,
                 },
                 limits: Limits::default(),
             };

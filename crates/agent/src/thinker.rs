@@ -9,7 +9,7 @@ use crate::latent_objective::LatentObjective;
 use crate::searching::Searching;
 use crate::sim_objective::SimObjective;
 use housecat_core::{Env, EnvError, Observation, PlanTrace, Rng, Snapshot};
-use housecat_model::{DistanceTo, LatentRollout, Memory, Routes, WorldModel};
+use housecat_model::{Distance, LatentRollout, Memory, Routes, WorldModel};
 use std::time::Instant;
 
 /// Makes plans.
@@ -89,8 +89,8 @@ pub(crate) struct LatentThinker<'a> {
     proposals: Proposals,
     subgoals: usize,
     memory: Option<&'a Memory>,
-    /// To what is headed for, if the learned distance counts.
-    distance: Option<DistanceTo>,
+    /// In units of change, if that counts.
+    distance: Option<&'a Distance>,
     /// To the goal; found when first needed.
     routes: Option<Routes<'a>>,
     rollout: LatentRollout,
@@ -161,16 +161,13 @@ impl<'a> LatentThinker<'a> {
                     .into(),
             });
         }
-        let learned = goal.as_ref().filter(|_| search.cost.learned != 0.0);
-        let known = memory.filter(|memory| memory.fits(model));
-        let known = known.and_then(|memory| memory.distance.as_ref());
-        let distance = known.zip(learned).map(|(distance, goal)| distance.to(goal));
-        if learned.is_some() && distance.is_none() {
+        let counts = goal.is_some() && search.cost.change != 0.0;
+        let distance = model.distance().filter(|_| counts);
+        if counts && distance.is_none() {
             return Err(AgentError::Constraint {
-                key: "cost.learned",
-                value: search.cost.learned.to_string(),
-                fix: "the run has no memory.safetensors with a distance learned for this model; delete that file if it is there, \
-                      and `housecat run` or `train --resume` makes it anew"
+                key: "cost.change",
+                value: search.cost.change.to_string(),
+                fix: "the checkpoint has no distance.safetensors; `housecat run` or `train --resume` makes it"
                     .into(),
             });
         }
@@ -264,15 +261,12 @@ impl Thinking for LatentThinker<'_> {
         let a = self.model.spec().actions.len();
         let target = self.target(&place);
         let proposals = self.propose(&place, target.as_deref(), rng);
-        if let (Some(distance), Some(target)) = (&mut self.distance, &target) {
-            distance.aim(target);
-        }
         let mut objective = LatentObjective {
             rollout: &mut self.rollout,
             start: &place.latent,
             before: place.before(),
             goal: target.as_deref(),
-            distance: self.distance.as_mut(),
+            distance: self.distance,
             shape: self.shape,
             limits: Limits::new(&self.constraints, last(during, a).or(self.previous.as_deref())),
         };
@@ -423,7 +417,7 @@ mod tests {
                 latent_dim: 3,
                 action_repeat: BLOCK,
                 encoder: EncoderConfig::Mlp { hidden: 16 },
-                predictor: PredictorConfig::Residual { hidden: 8, action_dim: 2 },
+                predictor: PredictorConfig::Residual { hidden: 8, depth: 2, action_dim: 2 },
                 ensemble: 2,
                 reward: None,
                 inverse_dynamics: None,

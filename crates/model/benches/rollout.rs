@@ -129,7 +129,7 @@ fn main() {
     println!("{:<44} {:>12} {peak:>7.1} GFLOP/s", "product of 1024^3, one thread", "");
     let (d, block, hidden) = (32, 10, 256);
     let flops = 2.0 * (hidden * (2 * d + 2 * block) + hidden * hidden + hidden * d) as f64;
-    let small = model(d, PredictorConfig::Residual { hidden, action_dim: 32 }, 1);
+    let small = model(d, PredictorConfig::Residual { hidden, depth: 2, action_dim: 32 }, 1);
     let mut rollout = small.latent_rollout().expect("the weights can be read");
     for (samples, threads) in [(1, 1), (128, 1), (128, 2), (512, 1), (512, 2)] {
         rollout.set_threads(threads);
@@ -138,7 +138,7 @@ fn main() {
     }
     rollout.set_threads(1);
     gradients("residual 128 x 5 and gradients", &mut rollout, 128, 2.0 * flops, peak);
-    let five = model(d, PredictorConfig::Residual { hidden, action_dim: 32 }, 5);
+    let five = model(d, PredictorConfig::Residual { hidden, depth: 2, action_dim: 32 }, 5);
     let mut rollout = five.latent_rollout().expect("the weights can be read");
     roll("residual x 5 members 128 x 5", &mut rollout, 128, 5.0 * flops, peak);
     if once() {

@@ -45,7 +45,7 @@ fn two_room() -> Case {
             latent_dim: d,
             action_repeat: 5,
             encoder: EncoderConfig::Keypoint { keypoints, hidden },
-            predictor: PredictorConfig::Residual { hidden, action_dim: action },
+            predictor: PredictorConfig::Residual { hidden, depth: 2, action_dim: action },
             ensemble: 1,
             reward: None,
             inverse_dynamics: None,

@@ -7,7 +7,7 @@
 use crate::config::{ModelSpec, TrainConfig};
 use crate::error::io;
 use crate::world_model::NamedArray;
-use crate::{ModelError, Trainer, WorldModel};
+use crate::{Distance, ModelError, Trainer, WorldModel};
 use housecat_core::Seed;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -237,7 +237,10 @@ pub fn load_model(folder: &Path) -> Result<WorldModel, ModelError> {
     }
     let mut model = WorldModel::new(spec, Seed::new(0))?;
     load_into(&mut model, folder)?;
-    Ok(model)
+    Ok(match Distance::load(folder, model.latent_dim())? {
+        Some(distance) => model.with_distance(distance),
+        None => model,
+    })
 }
 
 /// Puts a trainer into the state of a checkpoint of the same run.

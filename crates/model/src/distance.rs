@@ -1,252 +1,146 @@
-//! A learned distance: how many action blocks lie between two latents, as episodes took them (Hartikainen et al. 2020,
-//! "Dynamical distance learning", arXiv 1907.08225). It is the distance of two points in an embedding (Park et al. 2024,
-//! "Foundation policies with Hilbert representations", arXiv 2402.15567), so that it is zero at the goal and smooth
-//! about it; an expectile below the mean is fitted (Kostrikov et al. 2021, arXiv 2110.06169), since it is the quick
-//! ways that tell how far apart things are.
+//! A distance in units of change: what a block hardly changes counts more than what it changes much, as the T does
+//! beside the pusher that has to go round it. It is the Mahalanobis distance under the covariance of the changes of the
+//! latent over one action block; the covariance's mean variance is added to it, so that what never changes does not
+//! count without bound (shrinkage; Ledoit & Wolf 2004, "A well-conditioned estimator for large-dimensional covariance
+//! matrices").
 
 use crate::ModelError;
-use crate::layers::Builder;
-use crate::ops::{Addend, Packed, Source, silu, silu_backward, stride};
-use crate::regression::{Regression, Weights, forward, rows};
+use crate::checkpoint::{fetch, serialize, write_file};
+use crate::error::io;
+use crate::ops::{Addend, Packed, Source};
 use crate::world_model::NamedArray;
-use housecat_core::{Rng, Seed};
+use nalgebra::DMatrix;
 use safetensors::SafeTensors;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Widths of the hidden layers and of the embedding.
-const WIDTHS: [usize; 3] = [128, 128, 32];
-/// Steps of its training.
-pub(crate) const STEPS: u64 = 2000;
-const BATCH: usize = 256;
-const RATE: f32 = 1e-3;
-/// Blocks that are told apart: the unit of distances.
-const REACH: usize = 32;
-/// Share of pairs from different episodes, which count as out of reach.
-const APART: f32 = 0.1;
-/// What a distance too long weighs in the loss beside one too short: the expectile is 0.1.
-const TOO_LONG: f64 = 9.0;
-/// Latents that are embedded at once.
-const CHUNK: usize = 96;
-
-/// An embedding `D -> 128 -> 128 -> 32` in which latents that lie n blocks apart lie n / 32 apart.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Distance(Weights);
-
-fn widths(latent_dim: usize) -> [usize; 4] {
-    let [first, second, third] = WIDTHS;
-    [latent_dim, first, second, third]
+/// A linear map of the latent `[D]` after which squared distances are in units of change, times a factor under which they
+/// are on average over all directions what they are in the latent.
+pub struct Distance {
+    latent_dim: usize,
+    /// `[D, D]`; a row vector is multiplied from the left.
+    map: Vec<f32>,
+    packed: Packed,
+    transposed: Packed,
 }
 
-/// Two rows of an episode and how many blocks lie between them, or of two episodes, out of reach.
-fn pair(episodes: &[&Range<usize>], rng: &mut Rng) -> (usize, usize, usize) {
-    let any = |rng: &mut Rng| {
-        let episode = episodes[rng.index(episodes.len())];
-        (episode.start + rng.index(episode.len()), episode)
-    };
-    let (now, episode) = any(rng);
-    if rng.chance(APART) {
-        let (other, its) = any(rng);
-        if its != episode {
-            return (now, other, REACH);
-        }
-    }
-    let blocks = rng.index(REACH.min(episode.end - 1 - now) + 1);
-    (now, now + blocks, blocks)
+/// What lies between latents and a goal.
+pub struct Apart {
+    /// The squared distances per component `[N]`.
+    pub squared: Vec<f32>,
+    /// The differences, mapped `[N, D]`.
+    mapped: Vec<f32>,
 }
 
 impl Distance {
-    /// Learns from latents `[N, D]` in the rows of each episode, in so many steps of gradient descent.
-    ///
-    /// # Errors
-    /// If no episode has two rows.
-    pub fn train(
-        latents: &[f32],
-        episodes: &[Range<usize>],
-        latent_dim: usize,
-        steps: u64,
-        seed: Seed,
-    ) -> Result<Self, ModelError> {
-        let long: Vec<&Range<usize>> = episodes.iter().filter(|rows| rows.len() > 1).collect();
-        if long.is_empty() {
-            return Err(ModelError::Data("no episode holds a whole action block".into()));
+    /// From latents `[N, D]` in the rows of each episode; the plain distance if nothing changes in them.
+    pub fn of(latents: &[f32], episodes: &[Range<usize>], latent_dim: usize) -> Self {
+        let d = latent_dim;
+        let mut covariance = DMatrix::<f64>::zeros(d, d);
+        for rows in episodes {
+            let rows = &latents[rows.start * d..rows.end * d];
+            let changes = rows.windows(d * 2).step_by(d).map(|pair| {
+                let (before, after) = pair.split_at(d);
+                before.iter().zip(after).map(|(b, a)| f64::from(a - b)).collect::<Vec<_>>()
+            });
+            let changes: Vec<f64> = changes.flatten().collect();
+            let changes = DMatrix::from_row_slice(changes.len() / d, d, &changes);
+            covariance.gemm_tr(1.0, &changes, &changes, 1.0);
         }
-        let seed = seed.child("distance", 0);
-        let widths = widths(latent_dim);
-        let mut builder = Builder::new(seed.child("weights", 0));
-        let network = Weights::untrained(&mut builder, "distance", &widths)?;
-        let mut rng = seed.child("batches", 0).rng();
-        let regression = Regression { steps, batch: BATCH, rate: RATE, decay: 1e-4 };
-        regression.descend(&builder, |_| {
-            let (mut inputs, mut targets) = ([Vec::new(), Vec::new()], Vec::new());
-            for _ in 0..BATCH {
-                let (now, then, blocks) = pair(&long, &mut rng);
-                for (input, row) in inputs.iter_mut().zip([now, then]) {
-                    input.extend_from_slice(&latents[row * latent_dim..(row + 1) * latent_dim]);
-                }
-                targets.push(blocks as f32 / REACH as f32);
-            }
-            let embedded = forward(&network, rows(inputs.concat(), 2 * BATCH)?)?;
-            let between = (embedded.narrow(0, 0, BATCH)? - embedded.narrow(0, BATCH, BATCH)?)?;
-            // The root's slope at 0 is not finite.
-            let guess = (between.sqr()?.sum_keepdim(1)? + 1e-6)?.sqrt()?;
-            let excess = (guess - rows(targets, BATCH)?)?;
-            let long = excess.relu()?.sqr()?.mean_all()?;
-            let short = excess.neg()?.relu()?.sqr()?.mean_all()?;
-            Ok(Some(((long * TOO_LONG)? + short)?))
-        })?;
-        Ok(Self(Weights::of(&builder, &widths)?))
+        let mean = covariance.trace() / d as f64;
+        let shrunk = covariance + DMatrix::identity(d, d) * mean;
+        let metric = shrunk.cholesky().map_or(DMatrix::identity(d, d), |factor| factor.inverse());
+        let metric = &metric * (d as f64 / metric.trace());
+        let factor = metric.cholesky().map_or(DMatrix::identity(d, d), |factor| factor.unpack());
+        // Row-major L, which nalgebra, column-major, holds as the transpose.
+        Self::new(factor.transpose().iter().map(|&value| value as f32).collect(), d)
     }
 
-    /// Makes it ready to tell distances to the latent `goal` `[D]`.
-    pub fn to(&self, goal: &[f32]) -> DistanceTo {
-        let layers = self.0.layers.iter().map(|([inputs, outputs], weight, bias)| Layer {
-            weight: Packed::new(weight, *inputs, *outputs),
-            transposed: Packed::transposed(weight, *outputs, *inputs),
-            bias: bias.clone(),
-        });
-        let layers = layers.collect();
-        let mut to = DistanceTo { layers, goal: Vec::new(), work: Work::default() };
-        to.aim(goal);
-        to
+    fn new(map: Vec<f32>, latent_dim: usize) -> Self {
+        let packed = Packed::new(&map, latent_dim, latent_dim);
+        let transposed = Packed::transposed(&map, latent_dim, latent_dim);
+        Self { latent_dim, map, packed, transposed }
     }
 
-    pub(crate) fn arrays(&self) -> Vec<NamedArray> {
-        self.0.arrays("distance")
-    }
-
-    /// `None` if the file is of a time when no distance was learned.
-    pub(crate) fn load(
-        path: &Path,
-        tensors: &SafeTensors<'_>,
-        latent_dim: usize,
-    ) -> Result<Option<Self>, ModelError> {
-        if tensors.tensor("distance.0.weight").is_err() {
-            return Ok(None);
-        }
-        Ok(Some(Self(Weights::load(path, tensors, "distance", &widths(latent_dim))?)))
-    }
-}
-
-/// A layer in packed weights, and the way back through it.
-struct Layer {
-    weight: Packed,
-    transposed: Packed,
-    bias: Vec<f32>,
-}
-
-/// Buffers of a chunk, by layer; rows are `stride(width)` apart.
-#[derive(Default)]
-struct Work {
-    /// What goes into each SiLU.
-    before: [Vec<f32>; 2],
-    /// What each layer gives.
-    outputs: [Vec<f32>; 3],
-    by_input: Vec<f32>,
-}
-
-/// The [`Distance`] to one goal.
-pub struct DistanceTo {
-    layers: Vec<Layer>,
-    /// The goal's embedding.
-    goal: Vec<f32>,
-    work: Work,
-}
-
-impl DistanceTo {
-    fn latent_dim(&self) -> usize {
-        self.layers[0].transposed.outputs()
-    }
-
-    /// Tells distances to this latent `[D]` from now on.
-    pub fn aim(&mut self, goal: &[f32]) {
-        self.embed(goal);
-        self.goal.clear();
-        self.goal.extend_from_slice(&self.work.outputs[2][..WIDTHS[2]]);
-    }
-
-    /// Embeds latents `[N, D]` into the last of the outputs.
-    fn embed(&mut self, latents: &[f32]) {
-        let d = self.latent_dim();
-        let count = latents.len() / d;
-        let Work { before, outputs, .. } = &mut self.work;
-        for (buffer, width) in before.iter_mut().zip(WIDTHS).chain(outputs.iter_mut().zip(WIDTHS)) {
-            buffer.resize(count * stride(width), 0.0);
-        }
-        let mut source = Source { values: latents, stride: d, width: d, row: 0 };
-        let mut outputs = outputs.iter_mut();
-        for (index, (layer, width)) in self.layers.iter().zip(WIDTHS).enumerate() {
-            let (row, bias) = (stride(width), [Some(Addend::bias(&layer.bias)), None]);
-            let Some(output) = outputs.next() else { break };
-            match before.get_mut(index) {
-                Some(before) => {
-                    layer.weight.product(count, &[source], bias, before, row);
-                    silu(before, output);
-                }
-                None => layer.weight.product(count, &[source], bias, output, row),
-            }
-            source = Source { values: output, stride: row, width, row: 0 };
-        }
-    }
-
-    /// The squared distance from each of the latents `[N, D]`; 1 is as far as is told apart.
-    pub fn squared(&mut self, latents: &[f32]) -> Vec<f32> {
-        let d = self.latent_dim();
-        let mut squared = Vec::with_capacity(latents.len() / d);
-        for chunk in latents.chunks(CHUNK * d) {
-            self.embed(chunk);
-            let embedded = self.work.outputs[2].chunks_exact(stride(WIDTHS[2]));
-            squared
-                .extend(embedded.map(|x| {
-                    x.iter().zip(&self.goal).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
-                }));
-        }
-        squared
+    /// From each of the latents `[N, D]` to `goal` `[D]`.
+    pub fn to(&self, goal: &[f32], latents: &[f32]) -> Apart {
+        let d = self.latent_dim;
+        let rows = |values| Source { values, stride: d, width: d, row: 0 };
+        let mut shift = vec![0.0; d];
+        self.packed.product(1, &[rows(goal)], [None; 2], &mut shift, d);
+        shift.iter_mut().for_each(|value| *value = -*value);
+        let mut mapped = vec![0.0; latents.len()];
+        let shift = [Some(Addend::bias(&shift)), None];
+        self.packed.product(latents.len() / d, &[rows(latents)], shift, &mut mapped, d);
+        let square = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>() / d as f32;
+        Apart { squared: mapped.chunks_exact(d).map(square).collect(), mapped }
     }
 
     /// Adds to the gradient of a cost by the latents `[N, D]` what it owes to their squared distances, from its slope by
     /// each of these `[N]`.
-    pub fn add_gradient(&mut self, latents: &[f32], slopes: &[f32], by_latents: &mut [f32]) {
-        let d = self.latent_dim();
-        let parts = latents.chunks(CHUNK * d).zip(slopes.chunks(CHUNK));
-        for ((latents, slopes), by_latents) in parts.zip(by_latents.chunks_mut(CHUNK * d)) {
-            self.embed(latents);
-            let Work { before, outputs: [first, second, third], by_input } = &mut self.work;
-            let [row1, row2, row3] = WIDTHS.map(stride);
-            for (x, slope) in third.chunks_exact_mut(row3).zip(slopes) {
-                x.iter_mut().zip(&self.goal).for_each(|(x, goal)| *x = 2.0 * slope * (*x - goal));
-            }
-            let back = |layer: usize, from: &[f32], to: &mut [f32], row: usize| {
-                let width = WIDTHS[layer];
-                let source = Source { values: from, stride: stride(width), width, row: 0 };
-                self.layers[layer].transposed.product(slopes.len(), &[source], [None; 2], to, row);
-            };
-            back(2, third, second, row2);
-            silu_backward(&before[1], second);
-            back(1, second, first, row1);
-            silu_backward(&before[0], first);
-            by_input.resize(latents.len(), 0.0);
-            back(0, first, by_input, d);
-            by_latents.iter_mut().zip(&*by_input).for_each(|(sum, value)| *sum += value);
+    pub fn add_gradient(&self, apart: Apart, slopes: &[f32], by_latents: &mut [f32]) {
+        let d = self.latent_dim;
+        let Apart { squared, mut mapped } = apart;
+        for (x, slope) in mapped.chunks_exact_mut(d).zip(slopes) {
+            x.iter_mut().for_each(|x| *x *= 2.0 * slope / d as f32);
         }
+        let source = Source { values: &mapped, stride: d, width: d, row: 0 };
+        let mut grads = vec![0.0; mapped.len()];
+        self.transposed.product(squared.len(), &[source], [None; 2], &mut grads, d);
+        by_latents.iter_mut().zip(&grads).for_each(|(sum, grad)| *sum += grad);
+    }
+
+    fn path(checkpoint: &Path) -> PathBuf {
+        checkpoint.join("distance.safetensors")
+    }
+
+    /// Whether a checkpoint has one.
+    pub fn is_in(checkpoint: &Path) -> bool {
+        Self::path(checkpoint).is_file()
+    }
+
+    /// Adds it to a checkpoint, `distance.safetensors`; the file appears whole.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, checkpoint: &Path) -> Result<(), ModelError> {
+        let path = Self::path(checkpoint);
+        let shape = vec![self.latent_dim; 2];
+        let map = NamedArray { name: "map".into(), shape, values: self.map.clone() };
+        let partial = path.with_extension("partial");
+        write_file(&partial, &serialize(&[map])?)?;
+        std::fs::rename(&partial, &path).map_err(io(&path))
+    }
+
+    /// That of a checkpoint, if it has one.
+    pub(crate) fn load(checkpoint: &Path, latent_dim: usize) -> Result<Option<Self>, ModelError> {
+        if !Self::is_in(checkpoint) {
+            return Ok(None);
+        }
+        let path = Self::path(checkpoint);
+        let bytes = std::fs::read(&path).map_err(io(&path))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| ModelError::Checkpoint {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
+        Ok(Some(Self::new(fetch(&path, &tensors, "map", &[latent_dim; 2])?, latent_dim)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use housecat_core::Seed;
 
-    /// Walks along a line of which the first component moves four times as fast as the second can.
+    /// Walks in two components of which the first changes by four times as much as the second.
     fn walks() -> (Vec<f32>, Vec<Range<usize>>) {
         let mut rng = Seed::new(5).rng();
         let (mut latents, mut episodes) = (Vec::new(), Vec::new());
-        for episode in 0..200 {
+        for episode in 0..50 {
             let mut z = [rng.uniform(-2.0, 2.0), rng.uniform(-2.0, 2.0)];
-            let speed = if rng.chance(0.5) { [0.4, 0.0] } else { [0.0, 0.1] };
-            let sign = if rng.chance(0.5) { 1.0 } else { -1.0 };
             for _ in 0..20 {
                 latents.extend(z);
-                z = [z[0] + sign * speed[0], z[1] + sign * speed[1]];
+                z = [z[0] + 0.4 * rng.normal(), z[1] + 0.1 * rng.normal()];
             }
             episodes.push(episode * 20..(episode + 1) * 20);
         }
@@ -254,38 +148,54 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_far() {
+    fn what_hardly_changes_counts_more() {
         let (latents, episodes) = walks();
-        let train = || Distance::train(&latents, &episodes, 2, 600, Seed::new(1)).unwrap();
-        let learned = train();
-        assert_eq!(learned, train(), "the same seed, other weights");
-        let mut to = learned.to(&[0.0, 0.0]);
-        assert_eq!(to.squared(&[0.0, 0.0]), [0.0]);
-        // Three blocks on the fast way, twelve on the slow one, as far in the latent.
-        let blocks: Vec<f32> =
-            to.squared(&[1.2, 0.0, 0.0, 1.2]).iter().map(|x| x.sqrt() * 32.0).collect();
-        assert!((2.0..6.0).contains(&blocks[0]), "{blocks:?}");
-        assert!((8.0..16.0).contains(&blocks[1]), "{blocks:?}");
+        let distance = Distance::of(&latents, &episodes, 2);
+        let to = |z: [f32; 2]| distance.to(&[0.5, 0.5], &z).squared[0];
+        assert_eq!(to([0.5, 0.5]), 0.0);
+        let (much, little) = (to([1.5, 0.5]), to([0.5, 1.5]));
+        // Variances of 0.16 and 0.01, and their mean beside each: 0.245 and 0.095.
+        assert!((little / much - 2.58).abs() < 0.3, "{much} {little}");
+        assert!((much + little - 1.0).abs() < 1e-5, "on average as in the latent");
+    }
+
+    #[test]
+    fn where_nothing_changes_it_is_the_plain_one() {
+        let distance = Distance::of(&[1.0; 8], &[0..2, 2..4], 2);
+        assert_eq!(distance.to(&[0.0, 0.0], &[1.0, 2.0]).squared, [2.5]);
+    }
+
+    #[test]
+    fn it_is_the_same_after_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Distance::load(folder.path(), 2).unwrap().is_none());
+        let (latents, episodes) = walks();
+        let distance = Distance::of(&latents, &episodes, 2);
+        distance.save(folder.path()).unwrap();
+        assert_eq!(Distance::load(folder.path(), 2).unwrap().unwrap().map, distance.map);
+        let error = Distance::load(folder.path(), 3).err().unwrap().to_string();
+        assert!(error.contains("distance.safetensors") && error.contains("[3, 3]"), "{error}");
     }
 
     #[test]
     fn gradients_are_those_of_the_distances() {
         let (latents, episodes) = walks();
-        let learned = Distance::train(&latents, &episodes, 2, 1, Seed::new(1)).unwrap();
-        let mut to = learned.to(&[0.4, -0.7]);
+        let distance = Distance::of(&latents, &episodes, 2);
+        let goal = [0.4, -0.7];
         let points = &latents[..2 * 150];
         let slopes: Vec<f32> = (0..150).map(|i| 1.0 - i as f32 * 0.01).collect();
         let mut grads = vec![0.5; points.len()];
-        to.add_gradient(points, &slopes, &mut grads);
-        let cost = |to: &mut DistanceTo, points: &[f32]| -> f64 {
-            to.squared(points).iter().zip(&slopes).map(|(d, s)| f64::from(d * s)).sum()
+        distance.add_gradient(distance.to(&goal, points), &slopes, &mut grads);
+        let cost = |points: &[f32]| -> f64 {
+            let squared = distance.to(&goal, points).squared;
+            squared.iter().zip(&slopes).map(|(d, s)| f64::from(d * s)).sum()
         };
         for index in [0, 1, 97, 193, 299] {
             let mut moved = points.to_vec();
             moved[index] += 1e-2;
-            let up = cost(&mut to, &moved);
+            let up = cost(&moved);
             moved[index] -= 2e-2;
-            let slope = (up - cost(&mut to, &moved)) / 2e-2;
+            let slope = (up - cost(&moved)) / 2e-2;
             let grad = f64::from(grads[index] - 0.5);
             assert!((grad - slope).abs() < 1e-3 + 0.02 * slope.abs(), "{index}: {grad} {slope}");
         }

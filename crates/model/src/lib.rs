@@ -106,7 +106,7 @@ pub use config::{
 };
 pub use convert::{LewmSource, convert_lewm};
 pub use decoder::{Decoder, Reconstruction};
-pub use distance::{Distance, DistanceTo};
+pub use distance::{Apart, Distance};
 pub use error::ModelError;
 pub use memory::Memory;
 pub use prior::Prior;

@@ -5,13 +5,13 @@ use crate::error::io;
 use crate::prior::STEPS;
 use crate::route::neighbours;
 use crate::world_model::NamedArray;
-use crate::{Distance, ModelError, Prior, WorldModel, distance};
+use crate::{Distance, ModelError, Prior, WorldModel};
 use housecat_core::Experience;
 use safetensors::SafeTensors;
 use std::ops::Range;
 use std::path::Path;
 
-/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] and a [`Distance`] learned from
+/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] learned from
 /// them. Rows are in the order of time, episode by episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
@@ -27,15 +27,13 @@ pub struct Memory {
     pub(crate) neighbours: Vec<u32>,
     /// What was mostly done.
     pub prior: Prior,
-    /// How long it took; files written before distances were learned have none.
-    pub distance: Option<Distance>,
 }
 
 /// Rows that are kept, at most: finding neighbours takes the square of them.
 const ROWS: usize = 50_000;
 
 impl Memory {
-    /// Encodes an experience with a trained model, and learns the prior and the distance; the same seed gives the same
+    /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same
     /// bits at any number of threads.
     ///
     /// # Errors
@@ -69,10 +67,13 @@ impl Memory {
         let latents = model.encode_frames_on(threads, experience, &frames)?;
         let prior =
             Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
-        let distance =
-            Some(Distance::train(&latents, &episodes, latent_dim, distance::STEPS, seed)?);
         let neighbours = neighbours(&latents, latent_dim, &episodes);
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance })
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
+    }
+
+    /// The distance in units of what its blocks change.
+    pub fn distance(&self) -> Distance {
+        Distance::of(&self.latents, &self.episodes, self.latent_dim)
     }
 
     /// The latent of a row, `[D]`.
@@ -144,7 +145,6 @@ impl Memory {
             array("episode_ends", vec![ends.len()], &ends),
         ];
         arrays.extend(self.prior.arrays());
-        arrays.extend(self.distance.iter().flat_map(Distance::arrays));
         let partial = path.with_extension("partial");
         write_file(&partial, &serialize(&arrays)?)?;
         std::fs::rename(&partial, path).map_err(io(path))
@@ -184,10 +184,9 @@ impl Memory {
             return Err(bad("latents and blocks do not belong together"));
         }
         let prior = Prior::load(path, &tensors, [latent_dim, block_dim])?;
-        let distance = Distance::load(path, &tensors, latent_dim)?;
         // Found again rather than read: they are a function of the rest.
         let neighbours = neighbours(&latents, latent_dim, &episodes);
-        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance })
+        Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
     }
 
     /// Whether its latents and blocks have a model's sizes.
@@ -204,10 +203,9 @@ pub(crate) mod tests {
     /// One of latents and blocks of two components, from which hardly anything is learned.
     pub(crate) fn of(latents: Vec<f32>, blocks: Vec<f32>, episodes: Vec<Range<usize>>) -> Memory {
         let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
-        let distance = Some(Distance::train(&latents, &episodes, 2, 1, Seed::new(1)).unwrap());
         let neighbours = neighbours(&latents, 2, &episodes);
         let (latent_dim, block_dim) = (2, 2);
-        Memory { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior, distance }
+        Memory { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior }
     }
 
     /// Two episodes of a world that adds its block to its latent.
@@ -250,9 +248,6 @@ pub(crate) mod tests {
         let memory = memory();
         memory.save(&path).unwrap();
         assert_eq!(Memory::load(&path).unwrap(), memory);
-        let before = Memory { distance: None, ..memory };
-        before.save(&path).unwrap();
-        assert_eq!(Memory::load(&path).unwrap(), before);
         std::fs::write(&path, b"nothing").unwrap();
         let error = Memory::load(&path).unwrap_err().to_string();
         assert!(error.contains("memory.safetensors") && error.contains("again"), "{error}");

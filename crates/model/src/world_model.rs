@@ -5,7 +5,7 @@ use crate::encoder::{Encoder, Senses};
 use crate::layers::{Builder, Pass, values};
 use crate::ops::BatchStats;
 use crate::predictor::{InverseDynamics, Predictor, RewardHead, member_name};
-use crate::{LatentRollout, ModelError};
+use crate::{Distance, LatentRollout, ModelError};
 use candle_core::{Device, Tensor, Var};
 use housecat_core::{Experience, ImageSpec, Observation, Seed};
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub struct WorldModel {
     pub(crate) variables: Vec<(String, Var)>,
     pub(crate) statistics: Vec<(String, Arc<RwLock<BatchStats>>)>,
     pub(crate) scaling: Scaling,
+    /// What its checkpoint knows of distances.
+    distance: Option<Distance>,
 }
 
 impl WorldModel {
@@ -98,12 +100,25 @@ impl WorldModel {
             variables,
             statistics,
             scaling,
+            distance: None,
         })
     }
 
     /// What it is made of.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// The same model with a distance.
+    #[must_use]
+    pub fn with_distance(mut self, distance: Distance) -> Self {
+        self.distance = Some(distance);
+        self
+    }
+
+    /// The distance in units of change, if the checkpoint that the model was loaded from has one.
+    pub fn distance(&self) -> Option<&Distance> {
+        self.distance.as_ref()
     }
 
     /// D.

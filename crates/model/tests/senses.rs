@@ -29,7 +29,7 @@ fn pixels_and_proprioception_train_together() {
                 pixels: Box::new(EncoderConfig::Keypoint { keypoints: 5, hidden: 16 }),
                 hidden: 8,
             },
-            predictor: PredictorConfig::Residual { hidden: 24, action_dim: 5 },
+            predictor: PredictorConfig::Residual { hidden: 24, depth: 2, action_dim: 5 },
             ensemble: 1,
             reward: None,
             inverse_dynamics: None,

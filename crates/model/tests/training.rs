@@ -28,7 +28,7 @@ fn spec(pixels: bool) -> ModelSpec {
                 true => EncoderConfig::Keypoint { keypoints: 5, hidden: 16 },
                 false => EncoderConfig::Mlp { hidden: 16 },
             },
-            predictor: PredictorConfig::Residual { hidden: 24, action_dim: 5 },
+            predictor: PredictorConfig::Residual { hidden: 24, depth: 2, action_dim: 5 },
             ensemble: 1,
             reward: Some(RewardConfig { hidden: 8 }),
             inverse_dynamics: None,

@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use housecat_core::{Env as _, Experience, Seed};
 use housecat_data::{DataError, Dataset, Selection};
 use housecat_model::{
-    Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint, save_checkpoint,
+    Distance, Memory, ModelSpec, Trainer, Validation, WorldModel, load_checkpoint, save_checkpoint,
 };
 use housecat_sim::{Sim, ViewOptions};
 use housecat_view::Purpose;
@@ -265,8 +265,11 @@ pub fn train(
     if !Displays::complete(run, trainer.model()) {
         Displays::fit(session, trainer.model(), &experience, run, seed)?;
     }
-    if !run.memory().is_file() {
-        Memory::new(trainer.model(), &experience, seed, threads)?.save(&run.memory())?;
+    let last = checkpoints.join("last");
+    if !(run.memory().is_file() && Distance::is_in(&last)) {
+        let memory = Memory::new(trainer.model(), &experience, seed, threads)?;
+        memory.save(&run.memory())?;
+        memory.distance().save(&last)?;
     }
     Ok(Trained {
         steps: trainer.steps_done(),

@@ -84,8 +84,11 @@ impl ModelInput {
 pub enum PredictorConfig {
     /// A residual perceptron on the latent, the action block and both of one block before.
     Residual {
-        /// Width of its two hidden layers.
+        /// Width of its hidden layers.
         hidden: usize,
+        /// Hidden layers.
+        #[serde(default = "two", skip_serializing_if = "is_two")]
+        depth: usize,
         /// Size of an encoded action block.
         action_dim: usize,
     },
@@ -114,6 +117,38 @@ impl PredictorConfig {
             Self::Residual { action_dim, .. } => action_dim,
             Self::Transformer { .. } => latent_dim,
         }
+    }
+
+    /// Refuses sizes that no network can have.
+    fn validate(&self) -> Result<(), ModelError> {
+        let (sizes, dropout): (&[_], _) = match self {
+            Self::Residual { hidden, depth, action_dim } => (
+                &[
+                    ("model.predictor.hidden", hidden),
+                    ("model.predictor.depth", depth),
+                    ("model.predictor.action_dim", action_dim),
+                ],
+                0.0,
+            ),
+            Self::Transformer { depth, heads, head_dim, mlp, history, dropout } => (
+                &[
+                    ("model.predictor.depth", depth),
+                    ("model.predictor.heads", heads),
+                    ("model.predictor.head_dim", head_dim),
+                    ("model.predictor.mlp", mlp),
+                    ("model.predictor.history", history),
+                ],
+                *dropout,
+            ),
+        };
+        if let Some((key, _)) = sizes.iter().find(|(_, size)| **size == 0) {
+            return reject(key, 0, "give it at least 1");
+        }
+        if !(0.0..1.0).contains(&dropout) {
+            let fix = "give a share of at least 0 and below 1";
+            return reject("model.predictor.dropout", dropout, fix);
+        }
+        Ok(())
     }
 }
 
@@ -164,6 +199,14 @@ fn one() -> usize {
 // Checkpoints of one predictor look as they did before there were ensembles.
 fn is_one(count: &usize) -> bool {
     *count == 1
+}
+
+fn two() -> usize {
+    2
+}
+
+fn is_two(count: &usize) -> bool {
+    *count == 2
 }
 
 /// AdamW (Loshchilov & Hutter 2019), for matrices Muon if asked for, with warm-up and cosine decay.
@@ -320,28 +363,7 @@ impl ModelConfig {
         if self.ensemble == 0 {
             return reject("model.ensemble", 0, "give a number of predictors, 1 for no ensemble");
         }
-        if let PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } =
-            self.predictor
-        {
-            for (key, size) in [
-                ("model.predictor.depth", depth),
-                ("model.predictor.heads", heads),
-                ("model.predictor.head_dim", head_dim),
-                ("model.predictor.mlp", mlp),
-                ("model.predictor.history", history),
-            ] {
-                if size == 0 {
-                    return reject(key, 0, "give it at least 1");
-                }
-            }
-            if !(0.0..1.0).contains(&dropout) {
-                return reject(
-                    "model.predictor.dropout",
-                    dropout,
-                    "give a share of at least 0 and below 1",
-                );
-            }
-        }
+        self.predictor.validate()?;
         if self.inverse_dynamics == Some(InverseDynamicsConfig { hidden: 0 }) {
             return reject("model.inverse_dynamics.hidden", 0, "give it at least 1");
         }

@@ -131,7 +131,7 @@ fn what_does_not_fit_is_refused_by_name() {
             latent_dim: D,
             action_repeat: 1,
             encoder: config.clone(),
-            predictor: crate::PredictorConfig::Residual { hidden: 4, action_dim: 2 },
+            predictor: crate::PredictorConfig::Residual { hidden: 4, depth: 2, action_dim: 2 },
             ensemble: 1,
             reward: None,
             inverse_dynamics: None,

@@ -34,7 +34,7 @@ fn terms() -> Vec<LossConfig> {
 
 fn predictors() -> [PredictorConfig; 2] {
     [
-        PredictorConfig::Residual { hidden: 7, action_dim: 4 },
+        PredictorConfig::Residual { hidden: 7, depth: 2, action_dim: 4 },
         PredictorConfig::Transformer {
             depth: 1,
             heads: 2,

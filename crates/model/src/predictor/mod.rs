@@ -58,8 +58,8 @@ impl Predictor {
         block_dim: usize,
     ) -> Result<Self> {
         match *config {
-            PredictorConfig::Residual { hidden, action_dim } => {
-                let sizes = [latent_dim, block_dim, hidden, action_dim];
+            PredictorConfig::Residual { hidden, depth, action_dim } => {
+                let sizes = [latent_dim, block_dim, hidden, depth, action_dim];
                 Ok(Self::Residual(Residual::new(builder, name, sizes)?))
             }
             PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {

@@ -9,28 +9,28 @@ use candle_core::{DType, Device, Result, Tensor};
 /// Without history the last two inputs are zero.
 pub(crate) struct Residual {
     action: Linear,
-    layers: [Linear; 3],
+    layers: Vec<Linear>,
 }
 
 impl Residual {
     pub(super) fn new(
         builder: &mut Builder,
         name: &str,
-        [latent_dim, block_dim, hidden, action_dim]: [usize; 4],
+        [latent_dim, block_dim, hidden, depth, action_dim]: [usize; 5],
     ) -> Result<Self> {
         let inputs = 2 * (latent_dim + action_dim);
         let mut linear = |part: &str, sizes, gain, activation| {
             Linear::new(builder, &format!("{name}.{part}"), sizes, gain, activation)
         };
-        Ok(Self {
-            action: linear("action", [block_dim, action_dim], 1.0, Activation::None)?,
-            layers: [
-                linear("0", [inputs, hidden], 1.0, Activation::Silu)?,
-                linear("1", [hidden, hidden], 1.0, Activation::Silu)?,
-                // Small at first: the untrained prediction is that nothing changes.
-                linear("2", [hidden, latent_dim], 0.1, Activation::None)?,
-            ],
-        })
+        let action = linear("action", [block_dim, action_dim], 1.0, Activation::None)?;
+        let mut layers = Vec::with_capacity(depth + 1);
+        for layer in 0..depth {
+            let inputs = if layer == 0 { inputs } else { hidden };
+            layers.push(linear(&layer.to_string(), [inputs, hidden], 1.0, Activation::Silu)?);
+        }
+        // Small at first: the untrained prediction is that nothing changes.
+        layers.push(linear(&depth.to_string(), [hidden, latent_dim], 0.1, Activation::None)?);
+        Ok(Self { action, layers })
     }
 
     pub(super) fn encode_action(&self, blocks: &Tensor, pass: &Pass) -> Result<Tensor> {

@@ -58,8 +58,8 @@ impl LatentRollout {
         let (latent_dim, block_dim) = (spec.model.latent_dim, spec.block_dim());
         let names = (0..spec.model.ensemble).map(member_name);
         let engine = match spec.model.predictor {
-            PredictorConfig::Residual { hidden, action_dim } => {
-                let pack = |name: String| Residual::new(model, hidden, action_dim, &name);
+            PredictorConfig::Residual { hidden, depth, action_dim } => {
+                let pack = |name: String| Residual::new(model, [hidden, depth, action_dim], &name);
                 Engine::Residual(Crew::new(names.map(pack).collect::<Result<_, _>>()?))
             }
             PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {

@@ -21,21 +21,22 @@ pub(super) struct Residual {
     first: Packed,
     bias_with_history: Vec<f32>,
     bias_without: Vec<f32>,
-    second: Packed,
-    second_bias: Vec<f32>,
-    third: Packed,
-    third_bias: Vec<f32>,
+    /// The hidden layers after the first, weights and bias.
+    inner: Vec<(Packed, Vec<f32>)>,
+    last: Packed,
+    last_bias: Vec<f32>,
     reward: Option<Reward>,
     /// The transposed weights, packed when a gradient is first asked for.
     reverse: OnceLock<Transposed>,
-    /// Row-major weights to make them of.
-    plain: [Vec<f32>; 3],
+    /// Row-major weights of all layers to make them of.
+    plain: Vec<Vec<f32>>,
 }
 
 struct Transposed {
     first: Packed,
-    second: Packed,
-    third: Packed,
+    /// From the last to the first.
+    inner: Vec<Packed>,
+    last: Packed,
     reward: Option<Packed>,
 }
 
@@ -50,10 +51,10 @@ pub(super) struct Prepared {
 /// Buffers of a chunk; rows are `stride(hidden)` apart.
 #[derive(Default)]
 pub(super) struct Work {
-    /// Activations of the hidden layers `[s]`, when no gradient is wanted.
+    /// Activations of one hidden layer and the next `[s]`; in reverse their gradients.
     hidden: [Vec<f32>; 2],
-    /// What went into them `[H, s]`, kept for the gradient.
-    before: [Vec<f32>; 2],
+    /// What went into each of the hidden layers' SiLU `[H, s]`, kept for the gradient.
+    before: Vec<Vec<f32>>,
     /// The same of the reward head `[H, s]`.
     reward: Vec<f32>,
     /// Gradient by the inputs of a first layer.
@@ -86,8 +87,7 @@ impl Residual {
     /// Packs the predictor's weights whose names begin with `name`.
     pub(super) fn new(
         model: &WorldModel,
-        hidden: usize,
-        e: usize,
+        [hidden, depth, e]: [usize; 3],
         name: &str,
     ) -> Result<Self, ModelError> {
         let spec = model.spec();
@@ -105,7 +105,15 @@ impl Residual {
         first.extend(now);
         first.extend(before);
         let bias_without = add(&b, &now_shift);
-        let plain = [first, variable("1.weight")?, variable("2.weight")?];
+        let mut plain = vec![first];
+        let mut inner = Vec::with_capacity(depth - 1);
+        for layer in 1..depth {
+            let weights = variable(&format!("{layer}.weight"))?;
+            let packed = Packed::new(&weights, hidden, hidden);
+            inner.push((packed, variable(&format!("{layer}.bias"))?));
+            plain.push(weights);
+        }
+        plain.push(variable(&format!("{depth}.weight"))?);
         let reward =
             Reward::new(model, |rows, hidden| fold(&encoder, &encoder_bias, rows, block, hidden))?;
         Ok(Self {
@@ -115,10 +123,9 @@ impl Residual {
             first: Packed::new(&plain[0], 2 * (d + block), hidden),
             bias_with_history: add(&bias_without, &before_shift),
             bias_without,
-            second: Packed::new(&plain[1], hidden, hidden),
-            second_bias: variable("1.bias")?,
-            third: Packed::new(&plain[2], hidden, d),
-            third_bias: variable("2.bias")?,
+            inner,
+            last: Packed::new(&plain[depth], hidden, d),
+            last_bias: variable(&format!("{depth}.bias"))?,
             reward,
             reverse: OnceLock::new(),
             plain,
@@ -128,10 +135,12 @@ impl Residual {
     fn reverse(&self) -> &Transposed {
         self.reverse.get_or_init(|| {
             let (d, block, hidden) = (self.latent, self.block, self.hidden);
+            let depth = self.plain.len() - 1;
+            let inner = self.plain[1..depth].iter().rev();
             Transposed {
                 first: Packed::transposed(&self.plain[0], hidden, 2 * (d + block)),
-                second: Packed::transposed(&self.plain[1], hidden, hidden),
-                third: Packed::transposed(&self.plain[2], d, hidden),
+                inner: inner.map(|w| Packed::transposed(w, hidden, hidden)).collect(),
+                last: Packed::transposed(&self.plain[depth], d, hidden),
                 reward: self.reward.as_ref().map(Reward::reverse),
             }
         })
@@ -173,6 +182,7 @@ impl Network for Residual {
             buffer.resize(size, 0.0);
         }
         if plans.keep {
+            work.before.resize_with(self.inner.len() + 1, Vec::new);
             for buffer in &mut work.before {
                 buffer.resize(plans.horizon * size, 0.0);
             }
@@ -207,13 +217,12 @@ impl Network for Residual {
         for buffer in &mut work.hidden {
             buffer.resize(size, 0.0);
         }
-        let [h1, h2] = &mut work.hidden;
-        let [before1, before2] = &mut work.before;
-        let kept = t * size..(t + 1) * size;
-        let before = keep.then(|| &mut before1[kept.clone()]);
+        let Work { hidden: [h, next], before, .. } = work;
+        let kept = before.iter_mut().filter(|_| keep);
+        let mut kept = kept.map(|layer| &mut layer[t * size..(t + 1) * size]);
         if t == 0 {
             let sources = [from_block(0, 2 * d)];
-            hidden_layer(&self.first, samples, &sources, &prepared.base, before, h1);
+            hidden_layer(&self.first, samples, &sources, &prepared.base, kept.next(), h);
         } else {
             let sources = [
                 from_latent(t, 0),
@@ -222,15 +231,17 @@ impl Network for Residual {
                 from_block(t - 1, 2 * d + block),
             ];
             let bias = &self.bias_with_history;
-            hidden_layer(&self.first, samples, &sources, bias, before, h1);
+            hidden_layer(&self.first, samples, &sources, bias, kept.next(), h);
         }
-        let before = keep.then(|| &mut before2[kept]);
-        let sources = [Source { values: h1, stride: row, width: hidden, row: 0 }];
-        hidden_layer(&self.second, samples, &sources, &self.second_bias, before, h2);
+        for (weights, bias) in &self.inner {
+            let sources = [Source { values: h, stride: row, width: hidden, row: 0 }];
+            hidden_layer(weights, samples, &sources, bias, kept.next(), next);
+            std::mem::swap(h, next);
+        }
         let (values, from) = latent(t);
-        let sources = [Source { values: h2, stride: row, width: hidden, row: 0 }];
-        let addends = [Some(Addend::bias(&self.third_bias)), Some(Addend { values, stride: from })];
-        self.third.product(samples, &sources, addends, ahead, d);
+        let sources = [Source { values: h, stride: row, width: hidden, row: 0 }];
+        let addends = [Some(Addend::bias(&self.last_bias)), Some(Addend { values, stride: from })];
+        self.last.product(samples, &sources, addends, ahead, d);
     }
 
     fn reward(
@@ -283,15 +294,23 @@ impl Reverse for Residual {
             buffer.resize(size, 0.0);
         }
         work.by_input.resize(samples * width, 0.0);
-        let [g1, g2] = &mut work.hidden;
-        let [before1, before2] = &work.before;
+        let Work { hidden: [g, next], before, .. } = work;
+        let mut before = before.iter().rev().map(|kept| &kept[t * size..(t + 1) * size]);
+        let mut through_silu = |g: &mut [f32]| {
+            if let Some(before) = before.next() {
+                silu_backward(before, g);
+            }
+        };
         let source = Source { values: arrived, stride: d, width: d, row: 0 };
-        reverse.third.product(samples, &[source], [None; 2], g2, row);
-        silu_backward(&before2[t * size..(t + 1) * size], g2);
-        let source = Source { values: g2, stride: row, width: hidden, row: 0 };
-        reverse.second.product(samples, &[source], [None; 2], g1, row);
-        silu_backward(&before1[t * size..(t + 1) * size], g1);
-        let source = Source { values: g1, stride: row, width: hidden, row: 0 };
+        reverse.last.product(samples, &[source], [None; 2], g, row);
+        through_silu(g);
+        for weights in &reverse.inner {
+            let source = Source { values: g, stride: row, width: hidden, row: 0 };
+            weights.product(samples, &[source], [None; 2], next, row);
+            through_silu(next);
+            std::mem::swap(g, next);
+        }
+        let source = Source { values: g, stride: row, width: hidden, row: 0 };
         reverse.first.product(samples, &[source], [None; 2], &mut work.by_input, width);
         for (sample, line) in work.by_input.chunks_exact(width).enumerate() {
             let at = (sample * horizon + t) * block;

@@ -63,13 +63,16 @@ fn kinds() -> Vec<PredictorConfig> {
         history,
         dropout: 0.1,
     };
+    let residual = |depth| PredictorConfig::Residual { hidden: 21, depth, action_dim: 5 };
     vec![
-        PredictorConfig::Residual { hidden: 21, action_dim: 5 },
+        residual(2),
         transformer(3, 2, 4, 3),
         transformer(1, 3, 5, 2),
         // One head as wide as the latent has no map back; a history of one no context.
         transformer(2, 1, D, 4),
         transformer(2, 2, 16, 1),
+        residual(1),
+        residual(3),
     ]
 }
 

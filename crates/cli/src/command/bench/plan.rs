@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 fn untrained(sim: &Sim, config: &RunConfig, seed: Seed) -> anyhow::Result<WorldModel> {
     let env = sim.env(&config.view(sim, config.input.sees()))?;
     let spec = config.spec(sim.name(), env.spaces())?;
-    Ok(WorldModel::new(spec, seed)?)
+    let distance = Distance::of(&[], &[], spec.model.latent_dim);
+    Ok(WorldModel::new(spec, seed)?.with_distance(distance))
 }
 
 /// Plans a second: the recipe's planner in an untrained model of the recipe's size, and the oracle.
@@ -29,11 +30,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
     let block = config.model.action_repeat;
     let start = vec![0.1; model.latent_dim()];
     let goal = vec![0.5; model.latent_dim()];
-    // Untrained, as the model is.
-    let ways = [&start[..], &goal].concat();
-    let distance =
-        Distance::train(&ways, std::slice::from_ref(&(0..2)), model.latent_dim(), 1, seed)?;
-    let mut distance = (config.planner.cost.learned != 0.0).then(|| distance.to(&goal));
+    let distance = model.distance().filter(|_| config.planner.cost.change != 0.0);
     let mut rng = seed.rng();
     let reward = config.model.reward.is_some();
     let basis = search.time.basis(search.horizon * block)?;
@@ -46,7 +43,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
             start: &start,
             before: None,
             goal: (!reward).then_some(&*goal),
-            distance: distance.as_mut(),
+            distance,
             shape: config.planner.cost,
             limits: Limits::default(),
         };
@@ -73,7 +70,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
         start: &start,
         before: None,
         goal: (!reward).then_some(&*goal),
-        distance: distance.as_mut(),
+        distance,
         shape: config.planner.cost,
         limits: Limits::default(),
     };
