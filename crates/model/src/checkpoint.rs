@@ -1,8 +1,8 @@
 //! Checkpoints: safetensors and JSON in a folder that appears under its name only when complete.
 //!
-//! `<step>/model.safetensors, config.json, optimizer.safetensors, state.json`, and `last`, a link to
-//! the newest. All randomness of training is a function of seed and step, so these restore a run to
-//! the bit.
+//! `<step>/model.safetensors, config.json, optimizer.safetensors, state.json`, at the end of training
+//! `distance.safetensors`, and `last`, a link to the newest. All randomness of training is a function of
+//! seed and step, so these restore a run to the bit.
 
 use crate::config::{ModelSpec, TrainConfig};
 use crate::error::io;

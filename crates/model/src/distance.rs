@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn where_nothing_changes_it_is_the_plain_one() {
-        let distance = Distance::of(&[1.0; 8], &[0..2, 2..4], 2);
+        let distance = Distance::of(&[1.0; 8], &[0..2, 2..3, 3..4, 4..4], 2);
         assert_eq!(distance.to(&[0.0, 0.0], &[1.0, 2.0]).squared, [2.5]);
     }
 

@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 use std::ops::Range;
 use std::path::Path;
 
-/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] learned from
-/// them. Rows are in the order of time, episode by episode.
+/// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] learned from them.
+/// Rows are in the order of time, episode by episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     pub(crate) latent_dim: usize,
