@@ -161,6 +161,10 @@ impl<'a> LatentThinker<'a> {
                     .into(),
             });
         }
+        if let (Some(memory), 1..) = (memory, search.subgoals) {
+            // Not while the first plan is waited for.
+            memory.neighbours();
+        }
         let counts = goal.is_some() && search.cost.change != 0.0;
         let distance = model.distance().filter(|_| counts);
         if counts && distance.is_none() {

@@ -10,6 +10,7 @@ use housecat_core::Experience;
 use safetensors::SafeTensors;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The latents of a dataset at block boundaries and the blocks between, with a [`Prior`] learned from them.
 /// Rows are in the order of time, episode by episode.
@@ -23,13 +24,12 @@ pub struct Memory {
     pub(crate) blocks: Vec<f32>,
     /// The rows of each episode.
     pub(crate) episodes: Vec<Range<usize>>,
-    /// The rows of other episodes whose latents are nearest to each row's, `[N, NEIGHBOURS]`, nearest first.
-    pub(crate) neighbours: Vec<u32>,
+    neighbours: OnceLock<Vec<u32>>,
     /// What was mostly done.
     pub prior: Prior,
 }
 
-/// Rows that are kept, at most: finding neighbours takes the square of them.
+/// Rows that are kept, at most: to find neighbours takes the square of them.
 const ROWS: usize = 50_000;
 
 impl Memory {
@@ -67,8 +67,14 @@ impl Memory {
         let latents = model.encode_frames_on(threads, experience, &frames)?;
         let prior =
             Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
-        let neighbours = neighbours(&latents, latent_dim, &episodes);
+        let neighbours = OnceLock::new();
         Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
+    }
+
+    /// The rows of other episodes whose latents are nearest to each row's, `[N, NEIGHBOURS]`, nearest first: the graph of
+    /// [`Routes`](crate::Routes). They are found when first asked for, in seconds for many rows.
+    pub fn neighbours(&self) -> &[u32] {
+        self.neighbours.get_or_init(|| neighbours(&self.latents, self.latent_dim, &self.episodes))
     }
 
     /// The distance in units of what its blocks change.
@@ -184,8 +190,7 @@ impl Memory {
             return Err(bad("latents and blocks do not belong together"));
         }
         let prior = Prior::load(path, &tensors, [latent_dim, block_dim])?;
-        // Found again rather than read: they are a function of the rest.
-        let neighbours = neighbours(&latents, latent_dim, &episodes);
+        let neighbours = OnceLock::new();
         Ok(Self { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior })
     }
 
@@ -203,7 +208,7 @@ pub(crate) mod tests {
     /// One of latents and blocks of two components, from which hardly anything is learned.
     pub(crate) fn of(latents: Vec<f32>, blocks: Vec<f32>, episodes: Vec<Range<usize>>) -> Memory {
         let prior = Prior::train(&latents, &blocks, &episodes, [2, 2], 1, Seed::new(1)).unwrap();
-        let neighbours = neighbours(&latents, 2, &episodes);
+        let neighbours = OnceLock::new();
         let (latent_dim, block_dim) = (2, 2);
         Memory { latent_dim, block_dim, latents, blocks, episodes, neighbours, prior }
     }

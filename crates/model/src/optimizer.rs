@@ -8,6 +8,7 @@ use crate::ops::lanes::{LANES, load, store};
 use crate::ops::simd;
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Tensor, Var};
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.99;
@@ -26,28 +27,35 @@ impl AdamW {
     }
 
     /// Applies one step (counted from 1) with gradients in the order of the variables, times `scale`; one whose gradient is
-    /// empty stays as it is. Weight decay acts on matrices only, and with a learning rate of Muon that moves them: their first
-    /// moment is its momentum.
+    /// empty stays as it is. Weight decay acts on matrices only, and with a learning rate of Muon that moves them, on so many
+    /// threads: their first moment is its momentum.
     pub(crate) fn step(
         &mut self,
         variables: &[(String, Var)],
         (grads, scale): (&[Vec<f32>], f32),
         step: u64,
         (learning_rate, muon, weight_decay): (f32, Option<f32>, f32),
+        threads: usize,
     ) -> std::result::Result<(), ModelError> {
         let correction = |beta: f32| (1.0 - f64::from(beta).powi(step.min(1 << 30) as i32)) as f32;
         let corrections = [correction(BETA1), correction(BETA2)];
+        let mut matrices = Vec::new();
         let moments = self.first.iter_mut().zip(&mut self.second);
         for (((_, var), grads), (first, second)) in variables.iter().zip(grads).zip(moments) {
             if grads.is_empty() {
                 continue;
             }
             if let (Some(rate), &[rows, columns]) = (muon, var.dims()) {
-                let mut weights = values(var.as_tensor())?;
                 let rates = [rate, rate * weight_decay];
-                let grads: Vec<f32> = grads.iter().map(|grad| grad * scale).collect();
-                muon::step(&mut weights, &grads, first, [rows, columns], rates);
-                var.set(&Tensor::from_vec(weights, (rows, columns), &Device::Cpu)?)?;
+                let weights = values(var.as_tensor())?;
+                matrices.push(Matrix {
+                    var,
+                    weights,
+                    grads,
+                    momentum: first,
+                    size: [rows, columns],
+                    rates,
+                });
                 continue;
             }
             let decay = if var.dims().len() > 1 { learning_rate * weight_decay } else { 0.0 };
@@ -55,7 +63,42 @@ impl AdamW {
             let rates = [scale, learning_rate, decay];
             var.inplace_op1(&Update { grads, moments, corrections, rates })?;
         }
+        // The largest first, so that no thread is left with one at the end.
+        matrices.sort_by_key(|matrix| std::cmp::Reverse(matrix.weights.len()));
+        let threads = threads.min(matrices.len());
+        let queue = Mutex::new(matrices.iter_mut());
+        let work = || {
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some(matrix) = next() {
+                matrix.step(scale);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        for Matrix { var, weights, size, .. } in matrices {
+            var.set(&Tensor::from_vec(weights, &size[..], &Device::Cpu)?)?;
+        }
         Ok(())
+    }
+}
+
+/// A variable that [`muon`] moves.
+struct Matrix<'a> {
+    var: &'a Var,
+    weights: Vec<f32>,
+    grads: &'a [f32],
+    momentum: &'a mut [f32],
+    size: [usize; 2],
+    /// Of the step and of the decay.
+    rates: [f32; 2],
+}
+
+impl Matrix<'_> {
+    fn step(&mut self, scale: f32) {
+        let grads: Vec<f32> = self.grads.iter().map(|grad| grad * scale).collect();
+        muon::step(&mut self.weights, &grads, self.momentum, self.size, self.rates);
     }
 }
 
@@ -174,6 +217,7 @@ mod tests {
                 (&[vec![2.0 * (at[0] - 1.0), 2.0 * at[1]]], 1.0),
                 step,
                 (0.05, None, 0.0),
+                1,
             )
             .unwrap();
         }

@@ -60,7 +60,7 @@ impl Regression {
             let grads = builder.variables.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             let progress = step as f32 / self.steps as f32;
             let rate = self.rate * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-            optimizer.step(&builder.variables, (&grads, 1.0), step, (rate, None, self.decay))?;
+            optimizer.step(&builder.variables, (&grads, 1.0), step, (rate, None, self.decay), 1)?;
         }
         Ok(true)
     }

@@ -113,7 +113,7 @@ impl<'m> Routes<'m> {
                 sources.push((row as u32 - 1, 1.0));
             }
         }
-        for (row, others) in memory.neighbours.chunks_exact(NEIGHBOURS).enumerate() {
+        for (row, others) in memory.neighbours().chunks_exact(NEIGHBOURS).enumerate() {
             for &other in others {
                 let blocks = length(memory.latent(row), memory.latent(other as usize));
                 sources[other as usize].push((row as u32, blocks));
@@ -229,7 +229,7 @@ mod tests {
         let memory = crate::memory::tests::memory();
         for row in [0, 17, 100] {
             let own = row / 12;
-            let found = &memory.neighbours[row * NEIGHBOURS..(row + 1) * NEIGHBOURS];
+            let found = &memory.neighbours()[row * NEIGHBOURS..(row + 1) * NEIGHBOURS];
             let mut all: Vec<usize> =
                 (0..memory.latents.len() / 2).filter(|other| other / 12 != own).collect();
             let from = |other: &usize| apart(memory.latent(row), memory.latent(*other));

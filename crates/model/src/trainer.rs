@@ -214,7 +214,8 @@ impl<'a> Trainer<'a> {
                 self.config.optimizer;
             let muon = muon.map(|rate| rate * learning_rate / whole);
             let rates = (learning_rate, muon, weight_decay);
-            self.optimizer.step(&self.model.variables, (&grads, scale), self.step, rates)?;
+            let (variables, grads) = (&self.model.variables, (&grads[..], scale));
+            self.optimizer.step(variables, grads, self.step, rates, self.threads)?;
             let stats: Vec<_> = shares.iter().map(|share| share.stats.clone()).collect();
             self.model.update_statistics(&stats, STATISTICS_SHARE);
         }
