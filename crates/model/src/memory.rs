@@ -29,7 +29,7 @@ pub struct Memory {
     pub prior: Prior,
 }
 
-/// Rows that are kept, at most: to find neighbours takes the square of them.
+/// Rows that are kept, at most: finding neighbours takes the square of them.
 const ROWS: usize = 50_000;
 
 impl Memory {
