@@ -3,8 +3,8 @@
 use crate::ModelError;
 use crate::config::Precision;
 use crate::ops::{
-    Activation, BatchStats, Block, ConvShape, Gradients, Products, Step, batch_norm, conv_stack,
-    conv_stack_with, layer_norm, linear, normalise,
+    Activation, BatchStats, Block, Buffers, ConvShape, Gradients, Products, Step, batch_norm,
+    conv_stack, conv_stack_with, layer_norm, linear, normalise,
 };
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -86,10 +86,10 @@ impl Training {
 }
 
 impl Pass {
-    /// A pass that trains, with its own stream to drop by.
-    pub(crate) fn train(dropout: Rng, precision: Precision) -> Self {
+    /// A pass that trains, with its own stream to drop by, and memory that others left.
+    pub(crate) fn train(dropout: Rng, precision: Precision, buffers: Buffers) -> Self {
         let dropout = RefCell::new(dropout);
-        let products = Products { precision, gradients: Some(Gradients::default()) };
+        let products = Products { precision, gradients: Some(Gradients::default()), buffers };
         Self::Train(Box::new(Training { statistics: RefCell::default(), dropout, products }))
     }
 
@@ -346,7 +346,7 @@ impl ConvBlock {
             .collect();
         match pass {
             Pass::Train(training) => {
-                let (y, stats) = conv_stack(x, &stack, log_temperature)?;
+                let (y, stats) = conv_stack(x, &stack, log_temperature, training.products.clone())?;
                 for (block, stats) in blocks.iter().zip(stats) {
                     training.keep(&block.norm.name, stats);
                 }

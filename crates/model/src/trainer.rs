@@ -5,7 +5,7 @@ use crate::batch::{Batch, Source, WindowSize, Windows, fit_scaling};
 use crate::config::{ModelSpec, OptimizerConfig, PredictorTraining, TrainConfig};
 use crate::layers::{Pass, values};
 use crate::loss::{Predictions, total_loss};
-use crate::ops::BatchStats;
+use crate::ops::{BatchStats, Buffers};
 use crate::optimizer::{AdamW, mean_and_clip};
 use crate::{ModelError, WorldModel};
 use housecat_core::{Experience, Seed};
@@ -67,6 +67,8 @@ pub struct Trainer<'a> {
     /// Latents of all frames `[N, D]`, once the encoder is finished and the second part has begun.
     latents: Option<Vec<f32>>,
     optimizer: AdamW,
+    /// What a step through an encoder leaves to the next one.
+    buffers: Buffers,
     seed: Seed,
     step: u64,
     skipped: u64,
@@ -117,6 +119,7 @@ impl<'a> Trainer<'a> {
             later_windows,
             latents: None,
             optimizer,
+            buffers: Buffers::default(),
             seed,
             step: 0,
             skipped: 0,
@@ -247,6 +250,7 @@ impl<'a> Trainer<'a> {
             let frames: Vec<usize> = (0..self.experience.frames()).collect();
             let latents = self.model.encode_frames_on(self.threads, self.experience, &frames)?;
             self.latents = Some(latents);
+            self.buffers = Buffers::default();
         }
         Ok(())
     }
@@ -309,7 +313,7 @@ impl<'a> Trainer<'a> {
             Batch::new(&self.model, self.experience, source, starts, size, dropout, &mut rng)?;
         let waited = started.elapsed();
         let dropped = self.seed.child("dropout", self.step).child("share", share as u64).rng();
-        let pass = Pass::train(dropped, self.config.precision);
+        let pass = Pass::train(dropped, self.config.precision, self.buffers.clone());
         let predictions = Predictions::new(&self.model, &batch, &pass)?;
         // The projections must be the same for all shares, or more shares would mean more of them.
         let mut rng = self.seed.child("projections", self.step).rng();

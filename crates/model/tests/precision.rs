@@ -12,11 +12,16 @@ use small::train_config;
 /// From which on both have learned and are no longer each on its own way.
 const STEPS: u64 = 600;
 
-/// LeWorldModel's architecture, small: 17 tokens, so that attention goes by products.
-fn spec() -> ModelSpec {
+/// LeWorldModel's encoder, small: 17 tokens, so that attention goes by products.
+const VIT: EncoderConfig =
+    EncoderConfig::Vit { patch: 4, depth: 2, heads: 2, width: 16, mlp: 32, projector: 32 };
+
+/// Convolutions.
+const KEYPOINT: EncoderConfig = EncoderConfig::Keypoint { keypoints: 8, hidden: 16 };
+
+/// LeWorldModel's predictor behind an encoder.
+fn spec(encoder: EncoderConfig) -> ModelSpec {
     let names = vec!["x".to_owned(), "y".to_owned()];
-    let encoder =
-        EncoderConfig::Vit { patch: 4, depth: 2, heads: 2, width: 16, mlp: 32, projector: 32 };
     let predictor = PredictorConfig::Transformer {
         depth: 2,
         heads: 2,
@@ -46,6 +51,7 @@ fn spec() -> ModelSpec {
 
 fn trainer(
     experience: &Experience,
+    encoder: EncoderConfig,
     precision: Precision,
     steps: u64,
     threads: usize,
@@ -58,7 +64,7 @@ fn trainer(
         projections: 16,
         knots: 9,
     };
-    Trainer::new(spec(), config, experience, Seed::new(1), threads).unwrap()
+    Trainer::new(spec(encoder), config, experience, Seed::new(1), threads).unwrap()
 }
 
 /// The bits of every weight and moment, and what is said of the training, through the file format.
@@ -74,7 +80,7 @@ fn files(trainer: &Trainer<'_>) -> (Vec<u8>, String) {
 fn bf16_learns_as_f32_does() {
     let experience = world(30, 30);
     let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
-        let mut trainer = trainer(&experience, precision, STEPS, 2);
+        let mut trainer = trainer(&experience, VIT, precision, STEPS, 2);
         let losses: Vec<f32> = (0..STEPS)
             .map(|_| {
                 let step = trainer.step().unwrap();
@@ -95,8 +101,13 @@ fn bf16_learns_as_f32_does() {
 
 #[test]
 fn bf16_has_the_same_bits_at_any_number_of_threads_and_resumed() {
+    same_bits(VIT);
+    same_bits(KEYPOINT);
+}
+
+fn same_bits(encoder: EncoderConfig) {
     let experience = world(10, 20);
-    let new = |threads| trainer(&experience, Precision::Bf16, 12, threads);
+    let new = |threads| trainer(&experience, encoder.clone(), Precision::Bf16, 12, threads);
     let folder = tempfile::tempdir().unwrap();
     let (mut one, mut two) = (new(1), new(2));
     for step in 0..8 {
@@ -115,7 +126,7 @@ fn bf16_has_the_same_bits_at_any_number_of_threads_and_resumed() {
     }
     assert_eq!(files(&resumed).0, want);
 
-    let mut other = trainer(&experience, Precision::F32, 12, 1);
+    let mut other = trainer(&experience, encoder, Precision::F32, 12, 1);
     let error = load_checkpoint(&mut other, &folder.path().join("last"), Seed::new(1));
     assert!(error.unwrap_err().to_string().contains("another configuration"));
 }
@@ -123,7 +134,7 @@ fn bf16_has_the_same_bits_at_any_number_of_threads_and_resumed() {
 #[test]
 fn what_is_trained_in_f32_is_written_as_before_there_was_a_choice() {
     let experience = world(10, 20);
-    let state = |precision| files(&trainer(&experience, precision, 12, 1)).1;
+    let state = |precision| files(&trainer(&experience, VIT, precision, 12, 1)).1;
     assert!(!state(Precision::F32).contains("precision"));
     assert!(state(Precision::Bf16).contains("\"precision\": \"bf16\""));
 }

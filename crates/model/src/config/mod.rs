@@ -235,9 +235,9 @@ pub enum Precision {
     /// Not at all.
     #[default]
     F32,
-    /// To bfloat16, of which a processor with AVX-512 BF16 multiplies twice as many at once; any other one rounds and
-    /// multiplies in f32, which trains alike and takes longer than `f32`. Linear layers and attention over many
-    /// tokens do; convolutions stay in f32.
+    /// To bfloat16, of which a processor with AVX-512 BF16 multiplies twice as many at once and one with AMX sixteen times as
+    /// many; any other one rounds and multiplies in f32, which trains alike and takes longer than `f32`. Convolutions,
+    /// linear layers and attention over many tokens do.
     Bf16,
 }
 
@@ -267,7 +267,7 @@ pub struct TrainConfig {
     pub validation: f32,
     /// Steps between checkpoints (and validations).
     pub checkpoint_every: u64,
-    /// `"f32"`, or `"bf16"` for products of half the width: faster for large networks where the processor has them.
+    /// `"f32"`, or `"bf16"` for products of half the width: faster where the processor has them.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
     /// The optimiser.

@@ -75,7 +75,7 @@ fn gradients_match_differences() {
         let senses = senses(&input, 6);
         let target = check::normal("target", &[6, D]).as_tensor().detach();
         check::gradients_left(&vars, 1e-3, 2e-2, &|| {
-            let pass = Pass::train(Seed::new(1).rng(), crate::Precision::F32);
+            let pass = Pass::train(Seed::new(1).rng(), crate::Precision::F32, Default::default());
             let loss = (encoder.forward(&senses, &pass)? * &target)?.mean_all()?;
             Ok((loss, pass.products().gradients))
         });

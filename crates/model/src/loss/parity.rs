@@ -46,7 +46,7 @@ fn a_step_learns_what_lewm_learns() {
         rewards: rows.clone(),
         history: rows,
     };
-    let pass = Pass::train(Seed::new(0).rng(), crate::Precision::F32);
+    let pass = Pass::train(Seed::new(0).rng(), crate::Precision::F32, Default::default());
     let predictions = Predictions::new(&model, &batch, &pass).unwrap();
     assert_close("latents", &values(&predictions.latents).unwrap(), &want("train.embeddings"));
     let forced = &predictions.forced[0];

@@ -96,7 +96,7 @@ fn loss(
     terms: &[LossConfig],
 ) -> Result<(Tensor, BTreeMap<&'static str, f32>, Pass)> {
     // The same streams drop and project the same way every time.
-    let pass = Pass::train(Seed::new(1).rng(), crate::Precision::F32);
+    let pass = Pass::train(Seed::new(1).rng(), crate::Precision::F32, Default::default());
     let predictions = Predictions::new(model, batch, &pass)?;
     let mut rng = Seed::new(2).rng();
     let (loss, metrics) = total_loss(terms.iter(), &predictions, batch, 0.5, &mut rng)?;

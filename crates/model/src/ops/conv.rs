@@ -38,12 +38,12 @@ impl Grid {
         self.height * self.width
     }
 
-    fn at(&self, (y, x): (usize, usize)) -> usize {
+    pub(super) fn at(&self, (y, x): (usize, usize)) -> usize {
         self.start + y * self.row + x * self.step
     }
 
     /// The first value behind the last pixel, if pixels are so long.
-    fn end(&self, length: usize) -> usize {
+    pub(super) fn end(&self, length: usize) -> usize {
         self.start + (self.height - 1) * self.row + (self.width - 1) * self.step + length
     }
 }
@@ -63,7 +63,7 @@ impl Windows {
         self.runs * self.run
     }
 
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.grid.end((self.runs - 1) * self.next + self.run)
     }
 }

@@ -1,5 +1,6 @@
 //! Where operations leave the gradients by their variables.
 
+use super::Buffers;
 use super::matmul::{Layout2, Matrix, fresh, product};
 use crate::config::Precision;
 use candle_core::{Tensor, TensorId};
@@ -26,12 +27,14 @@ impl Gradients {
     }
 }
 
-/// How layers multiply, and where they leave gradients.
+/// How layers multiply, and where they leave gradients and find memory.
 #[derive(Clone, Default)]
 pub(crate) struct Products {
     pub precision: Precision,
     /// Nothing but training has it.
     pub gradients: Option<Gradients>,
+    /// Where large results go.
+    pub buffers: Buffers,
 }
 
 /// Adds a product to what may be empty.

@@ -213,7 +213,7 @@ impl CustomOp3 for Linear {
             let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
             self.activation.pull_back(&before, grad.to_mut());
         }
-        let Products { precision, gradients } = &self.products;
+        let Products { precision, gradients, .. } = &self.products;
         // Nothing asks for a gradient by pictures or actions.
         let by_x = match x.track_op() {
             true => {
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn rounded() -> Products {
-        Products { precision: Precision::Bf16, gradients: None }
+        Products { precision: Precision::Bf16, ..Products::default() }
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl CustomOp1 for Branch {
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         let (rows, _) = x.dims2()?;
-        let Products { precision, gradients } = &self.products;
+        let Products { precision, gradients, .. } = &self.products;
         // Without anyone who asked for gradients by variables they are forgotten.
         let left = gradients.clone().unwrap_or_default();
         let x_values = Values::of(x)?;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn training() -> Products {
-        Products { precision: Precision::F32, gradients: Some(Gradients::default()) }
+        Products { gradients: Some(Gradients::default()), ..Products::default() }
     }
 
     #[test]

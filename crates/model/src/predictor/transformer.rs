@@ -242,7 +242,7 @@ mod tests {
     fn every_variable_gets_a_gradient_from_either_loss() {
         let (predictor, builder) = predictor();
         let (latents, blocks) = (random("latents", 6 * 4, 6), random("blocks", 5 * 4, 4));
-        let pass = Pass::train(Seed::new(1).rng(), Precision::F32);
+        let pass = Pass::train(Seed::new(1).rng(), Precision::F32, Default::default());
         let e = predictor.encode_action(&blocks, &Pass::Look).unwrap();
         let forced = predictor.forced(&latents, &e, 4, &pass).unwrap();
         assert_eq!(forced.dims(), [5 * 4, 6]);
@@ -270,7 +270,7 @@ mod tests {
         let target = random("target", 2 * 4, 6);
         crate::ops::check::gradients_left(&vars, 3e-3, 3e-2, &|| {
             // The same stream drops the same activations every time.
-            let pass = Pass::train(Seed::new(1).rng(), Precision::F32);
+            let pass = Pass::train(Seed::new(1).rng(), Precision::F32, Default::default());
             let e = predictor.encode_action(&blocks, &pass)?;
             let loss = (predictor.forced(&latents, &e, 4, &pass)? * &target)?.mean_all()?;
             Ok((loss, pass.products().gradients))

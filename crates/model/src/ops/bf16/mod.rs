@@ -1,15 +1,26 @@
 //! Products of matrices whose values are rounded to bfloat16 (f32 without the last 16 bits), added up in f32.
 //!
-//! A processor with AVX-512 BF16 multiplies pairs of values along the inner dimension in one instruction. Blocks of
-//! both matrices are rounded into the layout that it wants, small enough for the caches. Without it both
-//! matrices are rounded and multiplied in f32: the same up to the order of addition, and slower than f32 alone.
+//! A processor with AVX-512 BF16 multiplies pairs of values along the inner dimension in one instruction, one with AMX whole
+//! tiles of them. Blocks of both matrices are rounded into the layout that it wants, small enough for the caches. Without either,
+//! both matrices are rounded and multiplied in f32: the same up to the order of addition, and slower than f32 alone.
 //!
-//! The cuts along the inner dimension depend on its length only, and so do the bits of a result.
+//! The cuts along the inner dimension depend on its length only, and so do the bits of a result on one kind of processor.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod conv;
+#[cfg(target_arch = "x86_64")]
+mod engine;
 #[cfg(target_arch = "x86_64")]
 mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod pack;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use engine::Engine;
 
 use super::matmul::{Matrix, Start, Target, product_f32};
 
@@ -22,6 +33,10 @@ const PANEL: usize = 16;
 /// Inner values in a block: two panels and a tile of them stay in the L1 cache.
 #[cfg(target_arch = "x86_64")]
 const DEPTH: usize = 384;
+
+/// Blocks are a multiple of so many inner values, but the last.
+#[cfg(target_arch = "x86_64")]
+const UNIT: usize = 2 * PANEL;
 
 /// Rows in a block, most columns and most values of columns: both blocks stay in the L2 cache.
 #[cfg(target_arch = "x86_64")]
@@ -43,9 +58,11 @@ pub(super) unsafe fn product(
     start: Start<'_>,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if kernel::available() && size[1] > 0 {
+    if let Some(engine) = Engine::of_machine()
+        && size[1] > 0
+    {
         // SAFETY: the instructions are there; the rest is the caller's.
-        return unsafe { blocked(size, a, b, target, start) };
+        return unsafe { blocked(engine, size, a, b, target, start) };
     }
     // SAFETY: the caller's; the copies are whole.
     unsafe { portable(size, a, b, target, start) };
@@ -72,12 +89,18 @@ unsafe fn portable(
 }
 
 /// To the nearest bfloat16, to the even one of two; what is not a number stays so.
-fn round(value: f32) -> f32 {
+pub(super) fn round(value: f32) -> f32 {
     let bits = value.to_bits();
     match value.is_nan() {
         true => f32::from_bits((bits | 0x40_0000) & 0xffff_0000),
         false => f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000),
     }
+}
+
+/// The bits of the nearest bfloat16.
+#[cfg(target_arch = "x86_64")]
+fn bits(value: f32) -> u32 {
+    round(value).to_bits() >> 16
 }
 
 /// Parts of at most `largest`, all multiples of `unit` but the last, as even as can be.
@@ -88,20 +111,23 @@ fn parts(whole: usize, largest: usize, unit: usize) -> impl Iterator<Item = (usi
 }
 
 /// # Safety
-/// As [`product`], and the kernel must be available.
+/// As [`product`], and the engine must be the machine's.
 #[cfg(target_arch = "x86_64")]
 unsafe fn blocked(
+    engine: Engine,
     [m, k, n]: [usize; 3],
     a: Matrix<'_>,
     b: Matrix<'_>,
     target: Target,
     start: Start<'_>,
 ) {
-    let deepest = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(2);
+    let deepest = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(UNIT);
     let columns = (BLOCK_VALUES / deepest / (2 * PANEL) * 2 * PANEL).min(BLOCK_COLUMNS);
+    // SAFETY: the engine is the machine's.
+    let session = unsafe { engine.begin(tiles::SIDE, tiles::SIDE) };
     pack::with_scratch(|tiles, panels| {
         for (column, width) in parts(n, columns, 2 * PANEL) {
-            for (inner, depth) in parts(k, DEPTH, 2) {
+            for (inner, depth) in parts(k, DEPTH, UNIT) {
                 // SAFETY: blocks lie within the matrices, and scratch holds any of them.
                 unsafe { pack::columns(b.part(inner, column), [depth, width], panels) };
                 for (row, height) in parts(m, BLOCK_ROWS, ROWS) {
@@ -118,9 +144,14 @@ unsafe fn blocked(
                     // SAFETY: as above.
                     unsafe {
                         let block = a.part(row, inner);
+                        let size = [height, depth, width];
+                        if let Engine::Amx = engine {
+                            pack::square(block, [height, depth], tiles);
+                            session.block(size, tiles, panels, corner, start);
+                            continue;
+                        }
                         pack::rows(block, [height, depth], tiles);
-                        let across = block.column != 1;
-                        kernel::tiles([height, depth, width], across, tiles, panels, corner, start);
+                        kernel::tiles(size, block.column != 1, tiles, panels, corner, start);
                     }
                 }
             }
@@ -131,18 +162,40 @@ unsafe fn blocked(
 #[cfg(test)]
 mod tests {
     use super::super::check;
-    use super::super::matmul;
     use super::*;
-    use crate::config::Precision;
 
     fn normal(count: usize, name: &str) -> Vec<f32> {
         check::normal(name, &[count]).to_vec1::<f32>().unwrap()
     }
 
-    /// The product of row-major matrices.
-    fn bf16(size: [usize; 3], a: &[f32], b: &[f32]) -> Vec<f32> {
-        let [a, b] = [a, b].map(|x| (x, matmul::Layout2::Normal));
-        matmul::fresh(Precision::Bf16, size, a, b, None)
+    type Way = unsafe fn([usize; 3], Matrix<'_>, Matrix<'_>, Target, Start<'_>);
+
+    /// The machine's fastest way, the portable one, and that of vectors if there is a faster one.
+    fn ways() -> Vec<Way> {
+        let mut ways: Vec<Way> = vec![product, portable];
+        #[cfg(target_arch = "x86_64")]
+        if Engine::all().any(|engine| engine == Engine::Dot) {
+            // SAFETY: the machine has the engine; the rest is the caller's.
+            ways.push(|size, a, b, target, start| unsafe {
+                blocked(Engine::Dot, size, a, b, target, start);
+            });
+        }
+        ways
+    }
+
+    /// `out += a b`, or `out = a b`.
+    fn multiply(
+        way: Way,
+        [m, k, n]: [usize; 3],
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        out: &mut [f32],
+        start: Start<'_>,
+    ) {
+        assert!(a.values.len() >= m * k && b.values.len() >= k * n && out.len() >= m * n);
+        let target = Target { out: out.as_mut_ptr(), row: n };
+        // SAFETY: the buffers hold what the sizes say.
+        unsafe { way([m, k, n], a, b, target, start) };
     }
 
     fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
@@ -170,43 +223,27 @@ mod tests {
                 let term = |p| f64::from(round(a[i * k + p])) * f64::from(round(b[p * n + j]));
                 (0..k).map(term).sum()
             };
-            for (left, right, accumulate) in
-                [(0, 0, false), (0, 1, true), (1, 0, true), (1, 1, false)]
-            {
+            let want: Vec<f64> = (0..m * n).map(|index| want(index / n, index % n)).collect();
+            for (left, right) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 let (left, right) = (lefts[left], rights[right]);
-                let mut out = base.clone();
-                let target = (&mut out[..], n);
-                matmul::product(Precision::Bf16, [m, k, n], left, right, target, accumulate);
-                for (index, got) in out.iter().enumerate() {
-                    let before = if accumulate { base[index] } else { 0.0 };
-                    let want = want(index / n, index % n) + f64::from(before);
-                    let error = (f64::from(*got) - want).abs();
-                    assert!(error < 1e-5 * (k as f64).sqrt().max(1.0), "{m} {k} {n}: {got} {want}");
+                for way in ways() {
+                    for start in [Start::Zero, Start::Target, Start::Row(&base[..n])] {
+                        let mut out = base.clone();
+                        multiply(way, [m, k, n], left, right, &mut out, start);
+                        for (index, got) in out.iter().enumerate() {
+                            let before = match start {
+                                Start::Zero => 0.0,
+                                Start::Target => base[index],
+                                Start::Row(values) => values[index % n],
+                            };
+                            let want = want[index] + f64::from(before);
+                            let error = (f64::from(*got) - want).abs();
+                            let bound = 1e-5 * (k as f64).sqrt().max(1.0);
+                            assert!(error < bound, "{m} {k} {n}: {got} {want}");
+                        }
+                    }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn the_machine_and_the_portable_way_agree() {
-        let [m, k, n] = [40, 500, 50];
-        let (a, b) = (normal(m * k, "a"), normal(k * n, "b"));
-        let bias = normal(n, "bias");
-        let (left, right) = (Matrix::rows(&a, k), Matrix::rows(&b, k).transposed());
-        let run = |portably: bool| {
-            let mut out = vec![f32::NAN; m * n];
-            let (target, start) = (Target { out: out.as_mut_ptr(), row: n }, Start::Row(&bias));
-            // SAFETY: the buffers are as large as the sizes say.
-            unsafe {
-                match portably {
-                    true => portable([m, k, n], left, right, target, start),
-                    false => product([m, k, n], left, right, target, start),
-                }
-            }
-            out
-        };
-        for (one, other) in run(true).iter().zip(&run(false)) {
-            assert!((one - other).abs() < 2e-4, "{one} {other}");
         }
     }
 
@@ -214,13 +251,39 @@ mod tests {
     fn rows_have_the_same_bits_whatever_stands_beside_them() {
         let [m, k, n] = [29, 450, 40];
         let (a, b) = (normal(m * k, "a"), normal(k * n, "b"));
-        let multiply = |rows: std::ops::Range<usize>| {
-            let part = &a[rows.start * k..rows.end * k];
-            bf16([rows.len(), k, n], part, &b)
-        };
-        let whole = multiply(0..m);
-        for row in 0..m {
-            assert_eq!(multiply(row..row + 1), &whole[row * n..(row + 1) * n]);
+        for way in ways() {
+            let product = |rows: std::ops::Range<usize>| {
+                let part = &a[rows.start * k..rows.end * k];
+                let (a, b) = (Matrix::rows(part, k), Matrix::rows(&b, n));
+                let mut out = vec![f32::NAN; rows.len() * n];
+                multiply(way, [rows.len(), k, n], a, b, &mut out, Start::Zero);
+                out
+            };
+            let whole = product(0..m);
+            for row in 0..m {
+                assert_eq!(product(row..row + 1), &whole[row * n..(row + 1) * n]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_no_number_is_forgotten() {
+        let [m, k, n] = [20, 70, 40];
+        let (no, a, b) = (vec![f32::NAN; 4000], normal(m * k, "a"), normal(k * n, "b"));
+        for way in ways() {
+            let mut out = vec![0.0; m * n];
+            multiply(
+                way,
+                [20, 90, 40],
+                Matrix::rows(&no, 90),
+                Matrix::rows(&no, 40),
+                &mut out,
+                Start::Zero,
+            );
+            assert!(out.iter().all(|value| value.is_nan()));
+            let (a, b) = (Matrix::rows(&a, k), Matrix::rows(&b, n));
+            multiply(way, [m, k, n], a, b, &mut out, Start::Zero);
+            assert!(out.iter().all(|value| value.is_finite()));
         }
     }
 
@@ -232,11 +295,18 @@ mod tests {
         assert_eq!(round(-1.003_907), -1.007_812_5);
         assert_eq!(round(f32::MAX), f32::INFINITY);
         assert!(round(f32::from_bits(0x7f80_0001)).is_nan());
-        // As the machine does: a product with 1 is rounding.
-        for value in [1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -1.003_907, 3e38, f32::INFINITY] {
-            assert_eq!(bf16([1, 1, 1], &[value], &[1.0]), [round(value)]);
+        // As every way does: a product with 1 is rounding.
+        for way in ways() {
+            let times_one = |value: f32| {
+                let (a, b, mut out) = ([value], [1.0], [0.0]);
+                let [a, b] = [&a[..], &b[..]].map(|x| Matrix::rows(x, 1));
+                multiply(way, [1, 1, 1], a, b, &mut out, Start::Zero);
+                out[0]
+            };
+            for value in [1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -1.003_907, 3e38, f32::INFINITY] {
+                assert_eq!(times_one(value), round(value));
+            }
+            assert!(times_one(f32::NAN).is_nan());
         }
-        let out = bf16([2, 1, 2], &[f32::NAN, 1.0], &[1.0, 1.0]);
-        assert!(out[0].is_nan() && out[1].is_nan() && out[2] == 1.0, "{out:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Blocks of matrices as pairs of bfloat16: the two values of a pair are neighbours along the inner dimension.
 //!
 //! Columns go to panels of 16, each `[pairs, 16]`. Rows go to tiles of 12: `[12, pairs]` where the inner dimension is
-//! contiguous, `[pairs, 12]` where the rows are; the kernel reads either, so neither is turned around.
+//! contiguous, `[pairs, 12]` where the rows are; the kernel reads either, so neither is turned around. AMX takes squares of 16
+//! rows, always `[16, pairs]`.
 
 use super::super::matmul::Matrix;
 use super::{BLOCK_COLUMNS, BLOCK_ROWS, DEPTH, PANEL, ROWS};
@@ -11,14 +12,23 @@ use std::cell::RefCell;
 /// Pairs of a whole block.
 pub(super) const PAIRS: usize = DEPTH / 2;
 
-/// Distances between tiles and between panels, in pairs: a cache line off what would put them all into a few sets.
+/// Distances between tiles, between squares and between panels, in pairs: a cache line off what would put them all into a few
+/// sets.
 pub(super) const TILE: usize = ROWS * PAIRS + PANEL;
+pub(super) const SQUARE: usize = PANEL * PAIRS + PANEL;
 pub(super) const PANEL_STEP: usize = PAIRS * PANEL + PANEL;
 
 /// A cache line of pairs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(C, align(64))]
-struct Line([u32; PANEL]);
+pub(super) struct Line(pub [u32; PANEL]);
+
+/// Makes room for so many pairs. What no one has written yet is zero, and all is some number.
+pub(super) fn room(lines: &mut Vec<Line>, pairs: usize) {
+    if lines.len() * PANEL < pairs {
+        lines.resize(pairs.div_ceil(PANEL), Line::default());
+    }
+}
 
 thread_local! {
     /// Kept, since a product of a few microseconds would otherwise clear half a megabyte first.
@@ -113,6 +123,43 @@ pub(super) unsafe fn rows(x: Matrix<'_>, [rows, depth]: [usize; 2], tiles: *mut 
     }
 }
 
+/// Rows `[rows, depth]` to squares of 16.
+///
+/// # Safety
+/// As [`rows`].
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn square(x: Matrix<'_>, [rows, depth]: [usize; 2], squares: *mut u32) {
+    let from = x.values.as_ptr();
+    // SAFETY: the caller's.
+    unsafe {
+        if x.column == 1 {
+            for row in 0..rows {
+                let to = squares.add(row / PANEL * SQUARE + row % PANEL * PAIRS);
+                along(from.add(row * x.row), depth, to);
+            }
+            return;
+        }
+        for (square, row) in (0..rows).step_by(PANEL).enumerate() {
+            let left = PANEL.min(rows - row);
+            for at in (0..depth).step_by(2 * PANEL) {
+                let mut lines = [_mm512_setzero_si512(); PANEL];
+                let pairs = (depth - at).div_ceil(2);
+                for (pair, line) in lines.iter_mut().enumerate().take(pairs) {
+                    let inner = at + 2 * pair;
+                    let upper = from.add(row + inner * x.column);
+                    let both = inner + 1 < depth;
+                    let second = load(upper.wrapping_add(x.column), if both { left } else { 0 });
+                    *line = paired(load(upper, left), second);
+                }
+                let to = squares.add(square * SQUARE + at / 2);
+                for (index, line) in transpose(lines).into_iter().enumerate() {
+                    _mm512_storeu_si512(to.add(index * PAIRS).cast(), line);
+                }
+            }
+        }
+    }
+}
+
 /// A contiguous row to its pairs.
 ///
 /// # Safety
@@ -137,7 +184,61 @@ unsafe fn stretch(from: *const f32, left: usize) -> __m512i {
     unsafe { neighbours(load(from, left), load(from.wrapping_add(16), left.saturating_sub(16))) }
 }
 
-/// Columns `[depth, columns]` to panels.
+/// All values, and 32 zeros or more behind them.
+///
+/// # Safety
+/// There must be room for 63 values more.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn round(values: &[f32], to: *mut u32) {
+    let whole = values.len().next_multiple_of(32);
+    // SAFETY: the caller's.
+    unsafe {
+        along(values.as_ptr(), values.len(), to);
+        _mm512_storeu_si512(to.add(whole / 2).cast(), _mm512_setzero_si512());
+    }
+}
+
+/// Each value paired with the one `step` further, and zeros behind them up to `until`.
+///
+/// # Safety
+/// There must be room for 15 pairs more than values, or than `until`.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn pair(values: &[f32], step: usize, until: usize, to: *mut u32) {
+    let from = values.as_ptr();
+    for at in (0..values.len().max(until)).step_by(PANEL) {
+        let left = values.len().saturating_sub(at);
+        let (near, far) = (from.wrapping_add(at), from.wrapping_add(at + step));
+        // SAFETY: the caller's; what is not left is not loaded.
+        unsafe {
+            let pairs = paired(load(near, left), load(far, left.saturating_sub(step)));
+            _mm512_storeu_si512(to.add(at).cast(), pairs);
+        }
+    }
+}
+
+/// The 16 columns of so many pixels, at most 32 and `step` apart: a line a column of 16 pairs of pixels, zero where there is none.
+///
+/// # Safety
+/// The columns must be there, and room for 16 lines.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn turn(from: *const f32, step: usize, pixels: usize, to: *mut u32) {
+    let mut square = [_mm512_setzero_si512(); PANEL];
+    for (pair, pairs) in square.iter_mut().enumerate().take(pixels.div_ceil(2)) {
+        let upper = from.wrapping_add(2 * pair * step);
+        let both = 2 * pair + 1 < pixels;
+        // SAFETY: the caller's; what is not there is not loaded.
+        unsafe {
+            let lower = load(upper.wrapping_add(step), if both { PANEL } else { 0 });
+            *pairs = paired(load(upper, PANEL), lower);
+        }
+    }
+    for (column, pairs) in transpose(square).into_iter().enumerate() {
+        // SAFETY: the caller's.
+        unsafe { _mm512_storeu_si512(to.add(column * PANEL).cast(), pairs) };
+    }
+}
+
+/// Columns `[depth, columns]` to panels, zero up to a whole square of 16 pairs.
 ///
 /// # Safety
 /// The matrix must hold them, and the panels have room.
@@ -163,15 +264,16 @@ pub(super) unsafe fn columns(x: Matrix<'_>, [depth, columns]: [usize; 2], panels
             }
             return;
         }
-        for pair in 0..depth.div_ceil(2) {
-            let upper = from.add(2 * pair * x.row);
+        for pair in 0..depth.div_ceil(2).next_multiple_of(PANEL) {
+            let upper = from.wrapping_add(2 * pair * x.row);
             let lower = upper.wrapping_add(x.row);
-            let both = 2 * pair + 1 < depth;
+            let (one, both) = (2 * pair < depth, 2 * pair + 1 < depth);
             for (panel, column) in (0..columns).step_by(PANEL).enumerate() {
                 fetch_ahead(upper.wrapping_add(column), x.row);
                 let left = columns - column;
+                let first = load(upper.wrapping_add(column), if one { left } else { 0 });
                 let second = load(lower.wrapping_add(column), if both { left } else { 0 });
-                let pairs = paired(load(upper.add(column), left), second);
+                let pairs = paired(first, second);
                 let to = panels.add(panel * PANEL_STEP + pair * PANEL);
                 _mm512_storeu_si512(to.cast(), pairs);
             }

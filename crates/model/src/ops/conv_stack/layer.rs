@@ -1,9 +1,11 @@
 //! The geometry of a block: where windows, outputs and gradients lie, and how an image gets there.
 
-use super::super::conv::{ConvShape, Grid, Windows, convolve};
-use super::super::{Packed, padded};
+use super::super::conv::{ConvShape, Grid, Windows};
+use super::super::padded;
 use super::Block;
 use super::norm::Affine;
+use super::product::Weights;
+use crate::config::Precision;
 use candle_core::{Result, Tensor};
 
 /// Sizes of a block, and where its variables lie in the flat vector of them all: weight, bias, gamma, beta.
@@ -147,16 +149,26 @@ impl Layer {
         Grid { height, width, start: self.margin() * (row + step), row, step }
     }
 
+    /// Places that a pixel may have between two windows.
+    pub(super) fn places(&self) -> usize {
+        self.shape.stride * self.shape.stride
+    }
+
     /// The convolutions of the padded gradient that give the gradient by the input: one for each place that a pixel may
     /// have between two windows.
-    pub(super) fn turned(&self, flat: &[f32]) -> Vec<Turned> {
+    pub(super) fn turned(&self, flat: &[f32], precision: Precision) -> Vec<Turned> {
         let stride = self.shape.stride;
-        let places = (0..stride * stride).map(|i| (i / stride, i % stride));
-        places.filter_map(|(y, x)| self.turned_at(flat, y, x)).collect()
+        let places = (0..self.places()).map(|i| (i / stride, i % stride));
+        places.filter_map(|place| self.turned_at(flat, place, precision)).collect()
     }
 
     /// Of the pixels y rows and x columns behind a window's first: they met every `stride`-th row and column of the kernel.
-    fn turned_at(&self, flat: &[f32], y: usize, x: usize) -> Option<Turned> {
+    fn turned_at(
+        &self,
+        flat: &[f32],
+        (y, x): (usize, usize),
+        precision: Precision,
+    ) -> Option<Turned> {
         let ConvShape { kernel, stride, padding } = self.shape;
         let (columns, row) = (self.columns(), self.gradient_row());
         // Of one axis: taps of the kernel, the first such pixel's window, and how many pixels there are.
@@ -189,9 +201,10 @@ impl Layer {
         let grid = Grid { height, width, start, row, step: columns };
         let pixel = |first: usize, offset: usize| stride * first + offset - padding;
         let line = self.width * self.channels;
+        let windows = Windows { grid, runs: taps_y, run: taps_x * columns, next: row };
         Some(Turned {
-            weights: Packed::new(&weight, taps_y * taps_x * columns, self.channels),
-            windows: Windows { grid, runs: taps_y, run: taps_x * columns, next: row },
+            weights: Weights::new(precision, &weight, &windows, self.channels),
+            windows,
             to: Grid {
                 height,
                 width,
@@ -205,7 +218,7 @@ impl Layer {
 
 /// A convolution of the padded gradient: turned by half a turn, inputs and outputs swapped.
 pub(super) struct Turned {
-    pub weights: Packed,
+    pub weights: Weights,
     pub windows: Windows,
     /// Its pixels of the input.
     pub to: Grid,
@@ -213,21 +226,22 @@ pub(super) struct Turned {
 
 /// A block's convolution with its weights packed.
 pub(super) struct Ready {
-    weights: Packed,
+    weights: Weights,
     bias: Option<Vec<f32>>,
 }
 
 impl Ready {
-    pub(super) fn new(layer: &Layer, flat: &[f32]) -> Self {
+    pub(super) fn new(layer: &Layer, flat: &[f32], precision: Precision) -> Self {
         let end = layer.start + layer.window() * layer.outputs;
+        let weight = &flat[layer.start..end];
         Self {
-            weights: Packed::new(&flat[layer.start..end], layer.window(), layer.outputs),
+            weights: Weights::new(precision, weight, &layer.windows(), layer.outputs),
             bias: layer.bias.then(|| flat[end..end + layer.outputs].to_vec()),
         }
     }
 
     pub(super) fn forward(&self, layer: &Layer, padded: &[f32], out: &mut [f32]) {
-        convolve(padded, layer.windows(), &self.weights, out, layer.output_grid());
+        self.weights.convolve(padded, layer.windows(), out, layer.output_grid());
         if let Some(bias) = &self.bias {
             for row in out.chunks_exact_mut(layer.outputs) {
                 for (value, bias) in row.iter_mut().zip(bias) {

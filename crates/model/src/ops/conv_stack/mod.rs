@@ -7,16 +7,19 @@
 
 mod layer;
 mod norm;
+mod product;
 #[cfg(test)]
 mod tests;
 
 use super::batch_norm::{BatchStats, Totals};
-use super::conv::{ConvShape, convolve, correlate};
+use super::conv::ConvShape;
 use super::math::exp;
-use super::{Values, argument, soft_argmax};
+use super::{Products, Values, argument, soft_argmax};
+use crate::config::Precision;
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use layer::{Layer, Ready, layers};
 use norm::{Affine, Slope, Sums, input_grad};
+use product::ByWeight;
 use std::sync::{Arc, Mutex};
 
 /// One block and its variables.
@@ -42,11 +45,12 @@ pub(crate) fn conv_stack(
     x: &Tensor,
     blocks: &[Block<'_>],
     log_temperature: Option<&Tensor>,
+    products: Products,
 ) -> Result<(Tensor, Vec<BatchStats>)> {
     let (layers, flat) = layers(x, blocks, log_temperature)?;
     let stats = Arc::new(Mutex::default());
     let softmax = log_temperature.is_some();
-    let op = Stack { layers, softmax, stats: Arc::clone(&stats), kept: Mutex::default() };
+    let op = Stack { layers, softmax, products, stats: Arc::clone(&stats), kept: Mutex::default() };
     let y = x.contiguous()?.apply_op2(&flat, op)?;
     let stats = stats.lock().map(|stats| stats.clone()).unwrap_or_default();
     Ok((y, stats))
@@ -62,7 +66,8 @@ pub(crate) fn conv_stack_with(
     let (layers, flat) = layers(x, blocks, log_temperature)?;
     let (x, flat) = (x.contiguous()?, Values::of(&flat)?);
     let (n, x) = (x.dim(0)?, Values::of(&x)?);
-    let ready: Vec<Ready> = layers.iter().map(|layer| Ready::new(layer, &flat)).collect();
+    let ready: Vec<Ready> =
+        layers.iter().map(|layer| Ready::new(layer, &flat, Precision::F32)).collect();
     let affine: Vec<Affine> =
         layers.iter().zip(stats).map(|(layer, stats)| Affine::new(layer, &flat, stats)).collect();
     let mut head = Head::new(&layers, &flat, log_temperature.is_some())?;
@@ -174,6 +179,7 @@ struct Kept {
 struct Stack {
     layers: Vec<Layer>,
     softmax: bool,
+    products: Products,
     stats: Arc<Mutex<Vec<BatchStats>>>,
     kept: Mutex<Kept>,
 }
@@ -194,12 +200,13 @@ impl CustomOp2 for Stack {
         let (x, flat) = (argument(x, x_layout)?, argument(flat, flat_layout)?);
         let mut head = Head::new(&self.layers, flat, self.softmax)?;
         let (mut kept, mut stats) = (Kept::default(), Vec::new());
+        let buffers = &self.products.buffers;
         let mut below: Option<Affine> = None;
         for layer in &self.layers {
-            let ready = Ready::new(layer, flat);
+            let ready = Ready::new(layer, flat, self.products.precision);
             let mut padded = layer.padded_image();
             let input = kept.raw.last().map_or(x, Vec::as_slice);
-            let mut raw = vec![0.0; n * layer.output_len()];
+            let mut raw = buffers.take(n * layer.output_len());
             let images = input.chunks_exact(layer.input_len());
             let mut totals = Totals::new(layer.outputs);
             for (image, out) in images.zip(raw.chunks_exact_mut(layer.output_len())) {
@@ -216,7 +223,7 @@ impl CustomOp2 for Stack {
             candle_core::bail!("a stack of convolutions needs a block")
         };
         let (maps, length) = (head.maps.len(), head.weights_len());
-        kept.weights = vec![0.0; n * length];
+        kept.weights = buffers.take(n * length);
         let mut out = vec![0.0; n * head.output_len()];
         let images = raw.chunks_exact(maps).zip(out.chunks_exact_mut(head.output_len()));
         for (index, (raw, out)) in images.enumerate() {
@@ -248,6 +255,7 @@ impl CustomOp2 for Stack {
             candle_core::bail!("a stack of convolutions was asked for gradients twice")
         };
 
+        let buffers = &self.products.buffers;
         let mut by_flat = vec![0.0; flat_values.len()];
         let mut head = Head::new(&self.layers, &flat_values, self.softmax)?;
         let (out, grad) = (Values::of(out)?, Values::of(&grad)?);
@@ -266,14 +274,17 @@ impl CustomOp2 for Stack {
             let gammas = &flat_values[layer.gamma()..][..layer.outputs];
             let slope = Slope::new(gammas, &affine[index], &sums);
             sums.store(&mut by_flat[layer.gamma()..layer.end()]);
-            (by_output, sums) = layer.backward(
+            let by_input;
+            (by_input, sums) = layer.backward(
                 (input, below),
                 (&raw[index], &affine[index]),
                 (&by_output, &slope),
-                &flat_values,
+                (&flat_values, &self.products),
                 &mut by_flat,
             );
+            buffers.give(std::mem::replace(&mut by_output, by_input));
         }
+        raw.into_iter().for_each(|raw| buffers.give(raw));
         Ok((None, Some(Tensor::from_vec(by_flat, flat.dims(), &Device::Cpu)?)))
     }
 }
@@ -288,15 +299,19 @@ impl Layer {
         (input, below): (&[f32], Option<&Affine>),
         (output, affine): (&[f32], &Affine),
         (by_output, slope): (&[f32], &Slope),
-        flat: &[f32],
+        (flat, products): (&[f32], &Products),
         by_flat: &mut [f32],
     ) -> (Vec<f32>, Sums) {
-        let turned = below.map(|below| (below, self.turned(flat)));
-        let mut by_input = vec![0.0; if below.is_some() { input.len() } else { 0 }];
+        let Products { precision, buffers, .. } = products;
+        let turned = below.map(|below| (below, self.turned(flat, *precision)));
+        let mut by_input = buffers.take(if below.is_some() { input.len() } else { 0 });
+        if turned.as_ref().is_some_and(|(_, turned)| turned.len() < self.places()) {
+            by_input.fill(0.0); // no window saw the others
+        }
         let mut sums = Sums::new(self.channels);
         let (mut padded, mut gradient) = (self.padded_image(), self.gradient_image());
         let (windows, grid) = (self.windows(), self.gradient_grid());
-        let mut by_weight = vec![0.0; self.window() * self.columns()];
+        let mut by_weight = ByWeight::new(*precision, &windows, self.outputs);
         let row = grid.width * self.outputs;
         let outputs = output.chunks_exact(self.output_len());
         let grads = by_output.chunks_exact(self.output_len());
@@ -308,19 +323,17 @@ impl Layer {
                 let to = &mut gradient[grid.start + y * grid.row..];
                 input_grad(output, grad, affine, slope, grid.step, to);
             }
-            correlate(&padded, windows, &gradient, grid, self.columns(), &mut by_weight);
+            by_weight.add(&padded, windows, (&gradient, grid), self.columns());
             if let Some((below, turned)) = &turned {
                 let by_image = &mut by_input[inputs.clone()];
                 for turned in turned {
-                    convolve(&gradient, turned.windows, &turned.weights, by_image, turned.to);
+                    turned.weights.convolve(&gradient, turned.windows, by_image, turned.to);
                 }
                 sums.add(&input[inputs], by_image, below);
             }
         }
-        let target = by_flat[self.start..].chunks_exact_mut(self.outputs);
-        for (target, sums) in target.zip(by_weight.chunks_exact(self.columns())) {
-            target.copy_from_slice(&sums[..self.outputs]);
-        }
+        let end = self.start + self.window() * self.outputs;
+        by_weight.store(self.outputs, &mut by_flat[self.start..end]);
         (by_input, sums)
     }
 }

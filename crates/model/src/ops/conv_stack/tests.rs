@@ -64,7 +64,8 @@ fn gradients_match_differences() {
         let vars = weights.iter().chain(gammas).chain(betas).chain([bias, log_temperature]);
         let target = check::normal("target", &[3, 2 * blocks[blocks.len() - 1].4]);
         check::gradients(&vars.collect::<Vec<_>>(), 1e-3, 2e-2, &|| {
-            let (y, _) = conv_stack(&x, &variables.blocks(), Some(log_temperature))?;
+            let (y, _) =
+                conv_stack(&x, &variables.blocks(), Some(log_temperature), Products::default())?;
             (y * target.as_tensor())?.sum_all()
         });
     }
@@ -75,7 +76,8 @@ fn agrees_with_the_definition() {
     let variables = Variables::new(&[(3, 2, 1, 2, 19)]);
     let x = check::normal("x", &[2, 6, 7, 2]);
     let block = Block { relu: true, bias: None, ..variables.blocks()[0] };
-    let (y, stats) = conv_stack(&x, &[block], Some(&variables.log_temperature)).unwrap();
+    let (y, stats) =
+        conv_stack(&x, &[block], Some(&variables.log_temperature), Products::default()).unwrap();
     assert_eq!(y.dims(), [2, 38]);
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let (x, weight, y) = (flat(&x), flat(&variables.weights[0]), flat(&y));
@@ -122,7 +124,7 @@ fn the_given_statistics_agree() {
     let variables = Variables::new(&[(4, 2, 1, 2, 3), (3, 1, 1, 3, 18)]);
     let x = check::normal("x", &[2, 8, 8, 2]);
     let (blocks, temperature) = (variables.blocks(), Some(variables.log_temperature.as_tensor()));
-    let (y, stats) = conv_stack(&x, &blocks, temperature).unwrap();
+    let (y, stats) = conv_stack(&x, &blocks, temperature, Products::default()).unwrap();
     let again = conv_stack_with(&x, &blocks, temperature, &stats).unwrap();
     assert_eq!(again.to_vec2::<f32>().unwrap(), y.to_vec2::<f32>().unwrap());
 }
@@ -134,10 +136,46 @@ fn gradients_match_differences_without_a_softmax_and_at_any_stride() {
         let x = check::normal("x", &[2, 8, 9, 2]);
         let variables = Variables::new(&[(3, 1, 1, 2, 3), second]);
         let vars: Vec<&Var> = variables.weights.iter().chain(&variables.gammas).collect();
-        let y = conv_stack(&x, &variables.blocks(), None).unwrap().0;
+        let y = conv_stack(&x, &variables.blocks(), None, Products::default()).unwrap().0;
         let target = check::normal("target", y.dims());
         check::gradients(&vars, 1e-3, 2e-2, &|| {
-            (conv_stack(&x, &variables.blocks(), None)?.0 * target.as_tensor())?.mean_all()
+            (conv_stack(&x, &variables.blocks(), None, Products::default())?.0
+                * target.as_tensor())?
+            .mean_all()
         });
+    }
+}
+
+#[test]
+fn bf16_gives_the_gradients_of_f32_but_for_rounding() {
+    // Strides, channels that fill no panel, and a first block of three; a ReLU that rounding opens counts much.
+    for blocks in [
+        vec![(8, 4, 2, 3, 16), (3, 1, 1, 16, 32), (1, 1, 0, 32, 8)],
+        vec![(4, 2, 1, 3, 5), (3, 2, 1, 5, 18)],
+    ] {
+        let x = check::normal("x", &[3, 32, 40, 3]);
+        let variables = Variables::new(&blocks);
+        let Variables { weights, gammas, betas, .. } = &variables;
+        let gradients = |precision| {
+            let (y, _) = conv_stack(
+                &x,
+                &variables.blocks(),
+                None,
+                Products { precision, ..Products::default() },
+            )
+            .unwrap();
+            let target = check::normal("target", y.dims());
+            let store = (y * target.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+            let vars = weights.iter().chain(gammas).chain(betas);
+            let by = |var: &Var| store.get(var.as_tensor()).unwrap().flatten_all().unwrap();
+            vars.map(|var| by(var).to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
+        };
+        let [rounded, exact] = [Precision::Bf16, Precision::F32].map(gradients);
+        for (rounded, exact) in rounded.iter().zip(&exact) {
+            let size = exact.iter().map(|value| value * value).sum::<f32>();
+            let error = exact.iter().zip(rounded).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+            assert!(error < 1e-2 * size, "{error} of {size}");
+        }
+        assert!(rounded[0] != exact[0], "nothing was rounded");
     }
 }

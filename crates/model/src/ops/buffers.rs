@@ -1,0 +1,39 @@
+//! Memory that one training step leaves to the next.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Large buffers that are not cleared between steps: a new one would cost a pass over memory before anything is written.
+#[derive(Clone, Default)]
+pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<f32>>>>);
+
+impl Buffers {
+    /// A buffer of so many values, whatever they are.
+    pub(crate) fn take(&self, len: usize) -> Vec<f32> {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match free.iter().position(|buffer| buffer.len() == len) {
+            Some(index) => free.swap_remove(index),
+            None => vec![0.0; len],
+        }
+    }
+
+    /// Leaves a buffer to whoever needs as long a one.
+    pub(crate) fn give(&self, buffer: Vec<f32>) {
+        if !buffer.is_empty() {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_taken_again_by_who_needs_as_much() {
+        let buffers = Buffers::default();
+        buffers.give(vec![1.0; 3]);
+        assert_eq!(buffers.take(2), [0.0; 2]);
+        assert_eq!(buffers.take(3), [1.0; 3]);
+        assert_eq!(buffers.take(3), [0.0; 3]);
+    }
+}
