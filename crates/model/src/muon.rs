@@ -1,6 +1,7 @@
 //! Muon (Jordan et al. 2024): momentum, made orthogonal, as the step of a matrix.
 
-use crate::ops::{Layout2, matmul};
+use crate::config::Precision;
+use crate::ops::{Layout2, matmul_in};
 
 const MOMENTUM: f32 = 0.95;
 /// Of the quintic iteration that drives every singular value towards 1.
@@ -8,8 +9,9 @@ const QUINTIC: [f32; 3] = [3.4445, -4.7750, 2.0315];
 const ITERATIONS: usize = 5;
 
 /// Moves a matrix `[rows, columns]` (inputs by outputs) by a step whose singular values are about `rate`, larger where
-/// there are more outputs than inputs.
+/// there are more outputs than inputs. The iteration bears products of bf16, with which its authors run it.
 pub(crate) fn step(
+    precision: Precision,
     weights: &mut [f32],
     grads: &[f32],
     momentum: &mut [f32],
@@ -22,7 +24,7 @@ pub(crate) fn step(
     // Nesterov's look ahead.
     let ahead = grads.iter().zip(&*momentum).map(|(g, m)| (1.0 - MOMENTUM) * g + MOMENTUM * m);
     let mut direction: Vec<f32> = ahead.collect();
-    orthogonalise(&mut direction, [rows, columns]);
+    orthogonalise(precision, &mut direction, [rows, columns]);
     let scale = rate * (columns as f32 / rows as f32).max(1.0).sqrt();
     for (weight, direction) in weights.iter_mut().zip(&direction) {
         *weight -= scale * direction + decay * *weight;
@@ -30,7 +32,7 @@ pub(crate) fn step(
 }
 
 /// The nearest matrix with orthogonal rows or columns, roughly: singular values end between 0.7 and 1.2.
-fn orthogonalise(x: &mut Vec<f32>, [rows, columns]: [usize; 2]) {
+fn orthogonalise(precision: Precision, x: &mut Vec<f32>, [rows, columns]: [usize; 2]) {
     let square: f64 = x.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
     let scale = 1.0 / (square.sqrt() as f32 + 1e-7);
     x.iter_mut().for_each(|value| *value *= scale);
@@ -44,17 +46,17 @@ fn orthogonalise(x: &mut Vec<f32>, [rows, columns]: [usize; 2]) {
             true => (Layout2::Transposed, Layout2::Normal),
             false => (Layout2::Normal, Layout2::Transposed),
         };
-        matmul([n, x.len() / n, n], (x, left), (x, right), &mut gram, false);
+        matmul_in(precision, [n, x.len() / n, n], (x, left), (x, right), &mut gram);
         fn plain(values: &[f32]) -> (&[f32], Layout2) {
             (values, Layout2::Normal)
         }
-        matmul([n, n, n], plain(&gram), plain(&gram), &mut squared, false);
+        matmul_in(precision, [n, n, n], plain(&gram), plain(&gram), &mut squared);
         for (gram, squared) in gram.iter_mut().zip(&squared) {
             *gram = b * *gram + c * squared;
         }
         match tall {
-            true => matmul([rows, n, n], plain(x), plain(&gram), &mut next, false),
-            false => matmul([n, n, columns], plain(&gram), plain(x), &mut next, false),
+            true => matmul_in(precision, [rows, n, n], plain(x), plain(&gram), &mut next),
+            false => matmul_in(precision, [n, n, columns], plain(&gram), plain(x), &mut next),
         }
         for (next, x) in next.iter_mut().zip(&*x) {
             *next += a * x;
@@ -70,13 +72,15 @@ mod tests {
 
     #[test]
     fn steps_are_nearly_orthogonal_whatever_the_gradient() {
-        for [rows, columns] in [[40, 6], [6, 40], [8, 8]] {
+        let sizes = [[40, 6], [6, 40], [8, 8]].into_iter();
+        let precisions = [Precision::F32, Precision::Bf16];
+        for ([rows, columns], precision) in sizes.flat_map(|size| precisions.map(|p| (size, p))) {
             let mut grads = vec![0.0; rows * columns];
             Seed::new(1).rng().fill_normal(&mut grads);
             // One direction far stronger than the others.
             grads.iter_mut().step_by(columns).for_each(|value| *value *= 30.0);
             let (mut weights, mut momentum) = (vec![0.0; grads.len()], vec![0.0; grads.len()]);
-            step(&mut weights, &grads, &mut momentum, [rows, columns], [1.0, 0.0]);
+            step(precision, &mut weights, &grads, &mut momentum, [rows, columns], [1.0, 0.0]);
             let x = nalgebra::DMatrix::from_row_slice(rows, columns, &weights);
             let scale = (columns as f32 / rows as f32).max(1.0).sqrt();
             let values = x.singular_values() / scale;

@@ -1,7 +1,7 @@
 //! AdamW (Loshchilov & Hutter 2019) with its moments in the open, so that they can be saved.
 
 use crate::ModelError;
-use crate::config::OptimizerConfig;
+use crate::config::{OptimizerConfig, Precision};
 use crate::layers::values;
 use crate::muon;
 use crate::ops::lanes::{LANES, load, store};
@@ -18,12 +18,14 @@ const EPSILON: f32 = 1e-8;
 pub(crate) struct AdamW {
     pub(crate) first: Vec<Vec<f32>>,
     pub(crate) second: Vec<Vec<f32>>,
+    /// Of Muon's products.
+    precision: Precision,
 }
 
 impl AdamW {
-    pub(crate) fn new(variables: &[(String, Var)]) -> Self {
+    pub(crate) fn new(variables: &[(String, Var)], precision: Precision) -> Self {
         let zeros = || variables.iter().map(|(_, var)| vec![0.0; var.elem_count()]).collect();
-        Self { first: zeros(), second: zeros() }
+        Self { first: zeros(), second: zeros(), precision }
     }
 
     /// Applies one step (counted from 1) with gradients in the order of the variables, times `scale`; one whose gradient is
@@ -70,7 +72,7 @@ impl AdamW {
         let work = || {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some(matrix) = next() {
-                matrix.step(scale);
+                matrix.step(scale, self.precision);
             }
         };
         std::thread::scope(|scope| {
@@ -96,9 +98,9 @@ struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    fn step(&mut self, scale: f32) {
+    fn step(&mut self, scale: f32, precision: Precision) {
         let grads: Vec<f32> = self.grads.iter().map(|grad| grad * scale).collect();
-        muon::step(&mut self.weights, &grads, self.momentum, self.size, self.rates);
+        muon::step(precision, &mut self.weights, &grads, self.momentum, self.size, self.rates);
     }
 }
 
@@ -209,7 +211,7 @@ mod tests {
             Var::from_tensor(&Tensor::from_vec(vec![3.0_f32, -2.0], 2, &Device::Cpu).unwrap())
                 .unwrap();
         let variables = vec![("x".to_owned(), var.clone())];
-        let mut adam = AdamW::new(&variables);
+        let mut adam = AdamW::new(&variables, Precision::F32);
         for step in 1..=400 {
             let at = values(var.as_tensor()).unwrap();
             adam.step(

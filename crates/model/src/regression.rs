@@ -2,6 +2,7 @@
 
 use crate::ModelError;
 use crate::checkpoint::fetch;
+use crate::config::Precision;
 use crate::layers::{Builder, Linear, Pass, values};
 use crate::ops::Activation;
 use crate::optimizer::AdamW;
@@ -49,7 +50,7 @@ impl Regression {
         builder: &Builder,
         mut loss: impl FnMut(u64) -> Result<Option<Tensor>, ModelError>,
     ) -> Result<bool, ModelError> {
-        let mut optimizer = AdamW::new(&builder.variables);
+        let mut optimizer = AdamW::new(&builder.variables, Precision::F32);
         for step in 1..=self.steps {
             let Some(loss) = loss(step)? else { return Ok(false) };
             let grads = loss.backward()?;

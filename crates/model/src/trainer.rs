@@ -110,7 +110,7 @@ impl<'a> Trainer<'a> {
             config.predictor.as_ref().map(|later| windows(later.window, 1)).transpose()?;
         let windows = windows(config.window, config.stride)?;
         model.scaling = fit_scaling(experience, &windows, model.scaling.state_mean.len());
-        let optimizer = AdamW::new(&model.variables);
+        let optimizer = AdamW::new(&model.variables, config.precision);
         Ok(Self {
             model,
             config,

@@ -237,7 +237,7 @@ pub enum Precision {
     F32,
     /// To bfloat16, of which a processor with AVX-512 BF16 multiplies twice as many at once and one with AMX sixteen times as
     /// many; any other one rounds and multiplies in f32, which trains alike and takes longer than `f32`. Convolutions,
-    /// linear layers and attention over many tokens do.
+    /// linear layers, attention over many tokens and Muon's iteration do.
     Bf16,
 }
 

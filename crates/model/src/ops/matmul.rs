@@ -84,6 +84,21 @@ pub(crate) fn matmul(
     product(Precision::F32, size, a, b, (out, n), accumulate);
 }
 
+/// The same in this precision, into a buffer whose values do not matter.
+///
+/// # Panics
+/// If a buffer is too short: the caller's shapes are wrong.
+pub(crate) fn matmul_in(
+    precision: Precision,
+    size: [usize; 3],
+    a: (&[f32], Layout2),
+    b: (&[f32], Layout2),
+    out: &mut [f32],
+) {
+    let [m, k, n] = size;
+    product(precision, size, Matrix::of(a, m, k), Matrix::of(b, k, n), (out, n), false);
+}
+
 /// The same of matrices within buffers and in this precision; the rows of `out` are `out_row` apart.
 ///
 /// # Panics

@@ -36,7 +36,7 @@ pub(crate) use covariance::covariance;
 pub(crate) use gradients::{Gradients, Products};
 pub(crate) use layer_norm::{dot, layer_norm, moments};
 pub(crate) use linear::{Activation, linear, silu, silu_backward, silu_in_place};
-pub(crate) use matmul::{Layout2, matmul};
+pub(crate) use matmul::{Layout2, matmul, matmul_in};
 pub(crate) use packed::{Addend, Packed, Source, padded, stride};
 pub(crate) use painting::{Targets, over, painting_error, sigmoid_in_place};
 pub(crate) use residual::{Step, residual};
