@@ -16,7 +16,7 @@ use housecat_core::{
     Actor, Env, EpisodeHeader, EpisodeSummary, GoalError, Interrupt, PlanTrace, Protocol, Recorder,
     RolloutOptions, Seed, StepRecord, Success, TaskKind, Variation, rollout,
 };
-use housecat_model::{Memory, Quality, WorldModel};
+use housecat_model::{Memory, Precision, Quality, WorldModel};
 use housecat_plan::{ActionSequences, Objective as _, PlannerConfig, SearchConfig};
 use serde::{Deserialize, Serialize};
 use std::thread::Scope;
@@ -126,6 +126,9 @@ pub struct Search {
     /// what was experienced ([`housecat_model::Routes`]) until the goal itself is as near. 0 heads for the goal.
     #[serde(default)]
     pub subgoals: usize,
+    /// `"bf16"` rolls a learned model faster where the processor has such products, and as `"f32"` elsewhere.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// What plans should keep to.
     #[serde(default, skip_serializing_if = "Constraints::is_empty")]
     pub constraints: Constraints,

@@ -158,7 +158,9 @@ pub(crate) mod tests {
         ActionSpace, EnvError, GoalError, Interrupt, ObservationSpace, Pose, ResetOptions, Scene,
         Snapshot, Spaces, State, TaskKind, Transition,
     };
-    use housecat_model::{EncoderConfig, ModelConfig, ModelInput, ModelSpec, PredictorConfig};
+    use housecat_model::{
+        EncoderConfig, ModelConfig, ModelInput, ModelSpec, Precision, PredictorConfig,
+    };
     use housecat_plan::{ActionTime, PlannerConfig, SearchConfig};
 
     const HZ: f64 = 4.0;
@@ -280,6 +282,7 @@ pub(crate) mod tests {
                 deadline_ms: None,
             },
             solver: PlannerConfig::named("cem").unwrap(),
+            precision: Precision::F32,
             cost: CostShape {
                 last: 1.0,
                 min: 0.0,

@@ -182,7 +182,7 @@ impl<'a> LatentThinker<'a> {
             memory: memory.filter(|_| asked + search.subgoals > 0),
             distance,
             routes: None,
-            rollout: model.latent_rollout()?,
+            rollout: model.latent_rollout_in(search.precision)?,
             shape: search.cost,
             goal,
             constraints: search.constraints.clone(),

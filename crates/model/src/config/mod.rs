@@ -227,8 +227,8 @@ pub struct OptimizerConfig {
     pub clip_norm: f32,
 }
 
-/// What the factors of training's large products are rounded to. They are added up in f32 whatever they are, and
-/// weights, gradients, moments, normalisations and losses are f32: so are evaluations, plans and rollouts.
+/// What the factors of large products are rounded to, in training or in a planner's rollouts. They are added up in f32 whatever
+/// they are, and weights, gradients, moments, normalisations and losses are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
@@ -242,7 +242,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    fn is_f32(&self) -> bool {
+    /// Whether nothing is rounded.
+    pub fn is_f32(&self) -> bool {
         *self == Self::F32
     }
 }

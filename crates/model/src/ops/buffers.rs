@@ -4,20 +4,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Large buffers that are not cleared between steps: a new one would cost a pass over memory before anything is written.
 #[derive(Clone, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<f32>>>>);
+pub(crate) struct Buffers {
+    pub singles: Free<f32>,
+    /// Of 16 bits.
+    pub halves: Free<u16>,
+}
 
-impl Buffers {
+/// Those of one kind.
+#[derive(Clone, Default)]
+pub(crate) struct Free<T>(Arc<Mutex<Vec<Vec<T>>>>);
+
+impl<T: Clone + Default> Free<T> {
     /// A buffer of so many values, whatever they are.
-    pub(crate) fn take(&self, len: usize) -> Vec<f32> {
+    pub(crate) fn take(&self, len: usize) -> Vec<T> {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match free.iter().position(|buffer| buffer.len() == len) {
             Some(index) => free.swap_remove(index),
-            None => vec![0.0; len],
+            None => vec![T::default(); len],
         }
     }
 
     /// Leaves a buffer to whoever needs as long a one.
-    pub(crate) fn give(&self, buffer: Vec<f32>) {
+    pub(crate) fn give(&self, buffer: Vec<T>) {
         if !buffer.is_empty() {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         }
@@ -30,10 +38,10 @@ mod tests {
 
     #[test]
     fn what_is_given_is_taken_again_by_who_needs_as_much() {
-        let buffers = Buffers::default();
-        buffers.give(vec![1.0; 3]);
-        assert_eq!(buffers.take(2), [0.0; 2]);
-        assert_eq!(buffers.take(3), [1.0; 3]);
-        assert_eq!(buffers.take(3), [0.0; 3]);
+        let free = Free::default();
+        free.give(vec![1.0; 3]);
+        assert_eq!(free.take(2), [0.0; 2]);
+        assert_eq!(free.take(3), [1.0; 3]);
+        assert_eq!(free.take(3), [0.0; 3]);
     }
 }

@@ -25,6 +25,7 @@ mod painting;
 mod residual;
 mod sigreg;
 mod soft_argmax;
+mod weights;
 
 pub(crate) use activation::{activate, gelu_backward, gelu_in_place};
 pub(crate) use attention::{AttentionShape, attention, softmax};
@@ -41,6 +42,7 @@ pub(crate) use packed::{Addend, Packed, Source, padded, stride};
 pub(crate) use painting::{Targets, over, painting_error, sigmoid_in_place};
 pub(crate) use residual::{Step, residual};
 pub(crate) use sigreg::{SigRegShape, sigreg};
+pub(crate) use weights::Weights;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor};
 use std::ops::Deref;

@@ -101,8 +101,17 @@ impl Packed {
         Self { inputs, outputs, panels: Aligned(lines) }
     }
 
+    /// The matrix, row-major.
+    pub(crate) fn plain(&self) -> Vec<f32> {
+        let at = |index: usize| {
+            let (row, column) = (index / self.outputs, index % self.outputs);
+            self.panel(column / PANEL)[row * PANEL + column % PANEL]
+        };
+        (0..self.inputs * self.outputs).map(at).collect()
+    }
+
     /// Rows of the matrix.
-    pub(super) fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
 

@@ -1,10 +1,11 @@
 //! A packed affine map.
 
-use crate::ops::{Addend, Packed, Source, stride};
+use crate::config::Precision;
+use crate::ops::{Addend, Source, Weights, stride};
 
 /// `x W + b`.
 pub(super) struct Affine {
-    weight: Packed,
+    weight: Weights,
     bias: Vec<f32>,
 }
 
@@ -12,7 +13,12 @@ impl Affine {
     /// From row-major weights `[inputs, outputs]` and the bias `[outputs]`.
     pub(super) fn new(weight: &[f32], bias: Vec<f32>) -> Self {
         let outputs = bias.len();
-        Self { weight: Packed::new(weight, weight.len() / outputs.max(1), outputs), bias }
+        Self { weight: Weights::new(weight, weight.len() / outputs.max(1), outputs), bias }
+    }
+
+    /// Multiplies in this precision from now on.
+    pub(super) fn round(&mut self, precision: Precision) {
+        self.weight.round(precision);
     }
 
     /// Of rows into rows that lie `stride(outputs)` apart.

@@ -1,5 +1,6 @@
 //! A chunk: some of the samples of a rollout, with all the buffers that rolling them takes.
 
+use crate::config::Precision;
 use std::sync::Arc;
 
 /// A predictor packed for planning. What is the same for all samples is computed once, by
@@ -9,6 +10,9 @@ pub(super) trait Network: Sized + Send + Sync + 'static {
     type Prepared: Send + Sync;
     /// Buffers of a chunk.
     type Work: Default + Send;
+
+    /// Has the large products of steps in this precision, if the machine has them.
+    fn round(&mut self, precision: Precision);
 
     /// Computes what all samples share; `past` is what came before the start.
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Self::Prepared;

@@ -2,6 +2,7 @@
 
 use super::chunk::{Chunk, Network, Past, Reverse, Task};
 use super::pool::Pool;
+use crate::config::Precision;
 use std::sync::Arc;
 
 /// Samples of the largest chunk: its buffers stay in the L2 cache, and its rows fill whole tiles.
@@ -49,7 +50,8 @@ impl<N: Network> Clone for Crew<N> {
 }
 
 impl<N: Network> Crew<N> {
-    pub(super) fn new(members: Vec<N>) -> Self {
+    pub(super) fn new(mut members: Vec<N>, precision: Precision) -> Self {
+        members.iter_mut().for_each(|member| member.round(precision));
         Self::with(Arc::new(members), 1)
     }
 

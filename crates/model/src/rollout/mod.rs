@@ -15,7 +15,7 @@ mod rows;
 mod tests;
 mod transformer;
 
-use crate::config::PredictorConfig;
+use crate::config::{Precision, PredictorConfig};
 use crate::predictor::member_name;
 use crate::predictor::transformer::Sizes;
 use crate::{ModelError, WorldModel};
@@ -53,20 +53,21 @@ macro_rules! with_crew {
 }
 
 impl LatentRollout {
-    pub(crate) fn new(model: &WorldModel) -> Result<Self, ModelError> {
+    pub(crate) fn new(model: &WorldModel, precision: Precision) -> Result<Self, ModelError> {
         let spec = model.spec();
         let (latent_dim, block_dim) = (spec.model.latent_dim, spec.block_dim());
         let names = (0..spec.model.ensemble).map(member_name);
         let engine = match spec.model.predictor {
             PredictorConfig::Residual { hidden, depth, action_dim } => {
                 let pack = |name: String| Residual::new(model, [hidden, depth, action_dim], &name);
-                Engine::Residual(Crew::new(names.map(pack).collect::<Result<_, _>>()?))
+                let members = names.map(pack).collect::<Result<_, _>>()?;
+                Engine::Residual(Crew::new(members, precision))
             }
             PredictorConfig::Transformer { depth, heads, head_dim, mlp, history, dropout } => {
                 let sizes =
                     Sizes { latent_dim, block_dim, depth, heads, head_dim, mlp, history, dropout };
                 let pack = |name: String| Transformer::new(model, sizes, &name);
-                let crew = Crew::new(names.map(pack).collect::<Result<_, _>>()?);
+                let crew = Crew::new(names.map(pack).collect::<Result<_, _>>()?, precision);
                 Engine::Transformer(crew, Box::new(Detour::new(model)?))
             }
         };

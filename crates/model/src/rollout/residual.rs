@@ -2,8 +2,10 @@
 
 use super::chunk::{Network, Past, Plans, Reverse};
 use super::reward::Reward;
+use crate::config::Precision;
 use crate::ops::{
-    Addend, Layout2, Packed, Source, matmul, padded, silu, silu_backward, silu_in_place, stride,
+    Addend, Layout2, Packed, Source, Weights, matmul, padded, silu, silu_backward, silu_in_place,
+    stride,
 };
 use crate::{ModelError, WorldModel};
 use std::sync::OnceLock;
@@ -18,11 +20,11 @@ pub(super) struct Residual {
     block: usize,
     hidden: usize,
     /// `[D z, D z', block a, block a']` rows.
-    first: Packed,
+    first: Weights,
     bias_with_history: Vec<f32>,
     bias_without: Vec<f32>,
     /// The hidden layers after the first, weights and bias.
-    inner: Vec<(Packed, Vec<f32>)>,
+    inner: Vec<(Weights, Vec<f32>)>,
     last: Packed,
     last_bias: Vec<f32>,
     reward: Option<Reward>,
@@ -109,7 +111,7 @@ impl Residual {
         let mut inner = Vec::with_capacity(depth - 1);
         for layer in 1..depth {
             let weights = variable(&format!("{layer}.weight"))?;
-            let packed = Packed::new(&weights, hidden, hidden);
+            let packed = Weights::new(&weights, hidden, hidden);
             inner.push((packed, variable(&format!("{layer}.bias"))?));
             plain.push(weights);
         }
@@ -120,7 +122,7 @@ impl Residual {
             latent: d,
             block,
             hidden,
-            first: Packed::new(&plain[0], 2 * (d + block), hidden),
+            first: Weights::new(&plain[0], 2 * (d + block), hidden),
             bias_with_history: add(&bias_without, &before_shift),
             bias_without,
             inner,
@@ -155,6 +157,11 @@ fn shared(values: &[f32], row: usize) -> Source<'_> {
 impl Network for Residual {
     type Prepared = Prepared;
     type Work = Work;
+
+    /// The first and the last layer stay as they are: they are what latents and actions enter and leave by.
+    fn round(&mut self, precision: Precision) {
+        self.inner.iter_mut().for_each(|(weights, _)| weights.round(precision));
+    }
 
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Prepared {
         let (d, block) = (self.latent, self.block);
@@ -362,7 +369,7 @@ impl Reverse for Residual {
 
 /// `h = silu(sources W + bias)`, rows `stride(outputs)` apart; `before` keeps what goes into the SiLU.
 fn hidden_layer(
-    weights: &Packed,
+    weights: &Weights,
     samples: usize,
     sources: &[Source<'_>],
     bias: &[f32],

@@ -1,7 +1,7 @@
 //! The fast path against the training path: values, gradients, bits.
 
 use crate::{
-    EncoderConfig, LatentRollout, ModelConfig, ModelInput, ModelSpec, PredictorConfig,
+    EncoderConfig, LatentRollout, ModelConfig, ModelInput, ModelSpec, Precision, PredictorConfig,
     RewardConfig, WorldModel,
 };
 use candle_core::{Device, Tensor, Var};
@@ -155,9 +155,29 @@ fn latents_and_rewards_equal_the_training_path() {
 }
 
 #[test]
-fn bits_depend_neither_on_threads_nor_on_other_samples() {
+fn rounded_products_move_latents_little() {
     for model in models() {
-        let mut one = model.latent_rollout().unwrap();
+        let [mut exact, mut fast] = [Precision::F32, Precision::Bf16]
+            .map(|precision| model.latent_rollout_in(precision).unwrap());
+        let case = Case::new(50, 6);
+        for history in case.histories() {
+            let [want, want_rewards] = case.roll(&mut exact, history);
+            let [got, got_rewards] = case.roll(&mut fast, history);
+            close(&got, &want, 3e-2);
+            close(&got_rewards, &want_rewards, 3e-2);
+        }
+    }
+}
+
+#[test]
+fn bits_depend_neither_on_threads_nor_on_other_samples() {
+    bits_depend_on_neither(Precision::F32);
+    bits_depend_on_neither(Precision::Bf16);
+}
+
+fn bits_depend_on_neither(precision: Precision) {
+    for model in models() {
+        let mut one = model.latent_rollout_in(precision).unwrap();
         let (mut two, mut three) = (one.clone().with_threads(2), one.clone().with_threads(3));
         // Twice, with buffers left over from a roll of another size.
         assert!(one.roll(&[0.0; D], None, &[], 0, 4).is_empty());

@@ -11,7 +11,8 @@ use super::affine::{Affine, behind};
 use super::chunk::{Network, Past, Plans};
 use super::reward::Reward;
 use super::rows::{HeadShape, add_gated, attend, modulated_norm, norm};
-use crate::ops::{Layout2, Packed, Source, gelu_in_place, matmul, silu, silu_in_place, stride};
+use crate::config::Precision;
+use crate::ops::{Layout2, Source, Weights, gelu_in_place, matmul, silu, silu_in_place, stride};
 use crate::predictor::transformer::{ACTION_SCALE, SMOOTHED, Sizes};
 use crate::{ModelError, WorldModel};
 use std::ops::Range;
@@ -44,7 +45,7 @@ enum Seen {
     Keys(Affine),
     /// By head: the query taken to the tokens' own space, `[head_dim, D]` (what a bias of the keys would add
     /// is the same for all tokens and falls out of the softmax), and the value of their mean, `[D, head_dim]`.
-    Folded { keys: Vec<Packed>, values: Vec<Affine> },
+    Folded { keys: Vec<Weights>, values: Vec<Affine> },
 }
 
 /// Tokens of a window as later ones see them; rows token * n + sample.
@@ -149,7 +150,7 @@ impl Block {
             let head = |from: usize, head: usize| part(from + head * width, width);
             Seen::Folded {
                 keys: (0..sizes.heads)
-                    .map(|index| Packed::transposed(&head(inner, index).0, width, d))
+                    .map(|index| Weights::transposed(&head(inner, index).0, width, d))
                     .collect(),
                 values: (0..sizes.heads)
                     .map(|index| {
@@ -415,7 +416,7 @@ impl Transformer {
         n: usize,
         lead: &Cache,
         tokens: usize,
-        (keys, values): (&[Packed], &[Affine]),
+        (keys, values): (&[Weights], &[Affine]),
         work: &mut Work,
     ) {
         let Sizes { latent_dim: d, heads, head_dim, .. } = self.sizes;
@@ -443,6 +444,21 @@ impl Transformer {
 impl Network for Transformer {
     type Prepared = Prepared;
     type Work = Work;
+
+    fn round(&mut self, precision: Precision) {
+        let round = |affine: &mut Affine| affine.round(precision);
+        for Block { modulation, query, seen, out, alone, mlp } in &mut self.blocks {
+            [modulation, query, out, alone].into_iter().chain(mlp).for_each(round);
+            match seen {
+                Seen::Keys(keys) => round(keys),
+                Seen::Folded { keys, values } => {
+                    keys.iter_mut().for_each(|keys| keys.round(precision));
+                    values.iter_mut().for_each(round);
+                }
+            }
+        }
+        self.embed.iter_mut().chain(&mut self.project).for_each(round);
+    }
 
     fn prepare(&self, start: &[f32], past: Past<'_>) -> Prepared {
         let Sizes { latent_dim: d, block_dim: block, history, .. } = self.sizes;

@@ -25,7 +25,7 @@ pub fn planning(session: &Session, sim: &Sim, budget: Duration) -> anyhow::Resul
     let mut env = sim.env(&ViewOptions { images: Vec::new(), state: true })?;
     let seed = Seed::new(session.common.seed.unwrap_or(0));
     let model = untrained(sim, &config, seed)?;
-    let mut rollout = model.latent_rollout()?;
+    let mut rollout = model.latent_rollout_in(config.planner.precision)?;
     let search = &config.planner.search;
     let block = config.model.action_repeat;
     let start = vec![0.1; model.latent_dim()];

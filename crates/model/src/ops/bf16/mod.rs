@@ -17,10 +17,14 @@ mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
+mod rounded;
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use engine::Engine;
+#[cfg(target_arch = "x86_64")]
+pub(super) use rounded::Rounded;
 
 use super::matmul::{Matrix, Start, Target, product_f32};
 

@@ -6,6 +6,7 @@
 //! by image, just before the products that need it.
 
 mod layer;
+mod maps;
 mod norm;
 mod product;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use super::{Products, Values, argument, soft_argmax};
 use crate::config::Precision;
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use layer::{Layer, Ready, layers};
+use maps::Maps;
 use norm::{Affine, Slope, Sums, input_grad};
 use product::ByWeight;
 use std::sync::{Arc, Mutex};
@@ -139,31 +141,34 @@ impl Head {
         }
     }
 
-    /// The gradient by the maps of all images, with its sums, and that by the log temperature. The softmax's
-    /// `weights` become the gradient.
+    /// The sums of the gradient by the maps of all images, and the gradient by the log temperature. The softmax's weights
+    /// become the gradient by the maps; without a softmax, what was given is.
     fn backward(
         &mut self,
-        (raw, affine): (&[f32], &Affine),
+        (raw, affine): (&mut Maps, &Affine),
         [out, grad]: [&[f32]; 2],
-        weights: Vec<f32>,
-    ) -> (Vec<f32>, Sums, Option<f32>) {
-        let mut sums = Sums::new(self.k);
+        by_maps: &mut Maps,
+    ) -> (Sums, Option<f32>) {
+        let (mut sums, mut slope) = (Sums::new(self.k), vec![0.0; self.k]);
         let Some(temperature) = self.temperature else {
-            sums.add(raw, grad, affine);
-            return (grad.to_vec(), sums, None);
+            for (index, grad) in grad.chunks_exact(self.maps.len()).enumerate() {
+                by_maps.write(index, |by_maps| by_maps.copy_from_slice(grad));
+                sums.add(raw.read(index), grad, affine);
+            }
+            return (sums, None);
         };
-        let (mut by_maps, mut slope) = (weights, vec![0.0; self.k]);
-        let images =
-            raw.chunks_exact(self.maps.len()).zip(by_maps.chunks_exact_mut(self.maps.len()));
         let points = out.chunks_exact(2 * self.k).zip(grad.chunks_exact(2 * self.k));
-        for ((raw, by_maps), (out, grad)) in images.zip(points) {
+        for (index, (out, grad)) in points.enumerate() {
+            let raw = raw.read(index);
             affine.apply(raw, &mut self.maps);
             let maps = &self.maps;
-            soft_argmax::backward(maps, temperature, self.size, out, grad, by_maps, &mut slope);
-            sums.add(raw, by_maps, affine);
+            by_maps.change(index, |by_maps| {
+                soft_argmax::backward(maps, temperature, self.size, out, grad, by_maps, &mut slope);
+                sums.add(raw, by_maps, affine);
+            });
         }
         let slope = slope.iter().map(|&value| f64::from(value)).sum::<f64>() as f32;
-        (by_maps, sums, Some(slope))
+        (sums, Some(slope))
     }
 }
 
@@ -171,9 +176,9 @@ impl Head {
 #[derive(Default)]
 struct Kept {
     /// Each block's convolution, `[n, oh, ow, outputs]`.
-    raw: Vec<Vec<f32>>,
-    /// The softmax, `[n, oh, ow, k]`, if there is one.
-    weights: Vec<f32>,
+    raw: Vec<Maps>,
+    /// The softmax, `[n, oh, ow, k]`, if there is one; otherwise room for as much.
+    weights: Option<Maps>,
 }
 
 struct Stack {
@@ -200,36 +205,40 @@ impl CustomOp2 for Stack {
         let (x, flat) = (argument(x, x_layout)?, argument(flat, flat_layout)?);
         let mut head = Head::new(&self.layers, flat, self.softmax)?;
         let (mut kept, mut stats) = (Kept::default(), Vec::new());
-        let buffers = &self.products.buffers;
+        let Products { precision, buffers, .. } = &self.products;
         let mut below: Option<Affine> = None;
         for layer in &self.layers {
-            let ready = Ready::new(layer, flat, self.products.precision);
+            let ready = Ready::new(layer, flat, *precision);
             let mut padded = layer.padded_image();
-            let input = kept.raw.last().map_or(x, Vec::as_slice);
-            let mut raw = buffers.take(n * layer.output_len());
-            let images = input.chunks_exact(layer.input_len());
+            let mut raw = Maps::new(*precision, n, layer.output_len(), buffers);
             let mut totals = Totals::new(layer.outputs);
-            for (image, out) in images.zip(raw.chunks_exact_mut(layer.output_len())) {
+            for index in 0..n {
+                let image = match kept.raw.last_mut() {
+                    Some(raw) => raw.read(index),
+                    None => &x[index * layer.input_len()..(index + 1) * layer.input_len()],
+                };
                 layer.pad(image, below.as_ref(), &mut padded);
-                ready.forward(layer, &padded, out);
-                totals.add(out);
+                totals.add(raw.write(index, |out| ready.forward(layer, &padded, out)));
             }
             let own = totals.stats();
             below = Some(Affine::new(layer, flat, &own));
             kept.raw.push(raw);
             stats.push(own);
         }
-        let (Some(raw), Some(affine)) = (kept.raw.last(), below) else {
+        let (Some(raw), Some(affine)) = (kept.raw.last_mut(), below) else {
             candle_core::bail!("a stack of convolutions needs a block")
         };
-        let (maps, length) = (head.maps.len(), head.weights_len());
-        kept.weights = buffers.take(n * length);
+        let mut weights = Maps::new(*precision, n, head.maps.len(), buffers);
         let mut out = vec![0.0; n * head.output_len()];
-        let images = raw.chunks_exact(maps).zip(out.chunks_exact_mut(head.output_len()));
-        for (index, (raw, out)) in images.enumerate() {
-            let weights = &mut kept.weights[index * length..(index + 1) * length];
-            head.forward(raw, &affine, weights, out);
+        for (index, out) in out.chunks_exact_mut(head.output_len()).enumerate() {
+            let raw = raw.read(index);
+            if self.softmax {
+                weights.write(index, |weights| head.forward(raw, &affine, weights, out));
+            } else {
+                head.forward(raw, &affine, &mut [], out);
+            }
         }
+        kept.weights = Some(weights);
         if let (Ok(mut own_kept), Ok(mut own_stats)) = (self.kept.lock(), self.stats.lock()) {
             (*own_kept, *own_stats) = (kept, stats);
         }
@@ -247,11 +256,13 @@ impl CustomOp2 for Stack {
         let stats = self.stats.lock().map(|stats| stats.clone()).unwrap_or_default();
         let grad = grad.contiguous()?;
         let (x, flat_values) = (Values::of(x)?, Values::of(flat)?);
-        let Kept { raw, weights } = kept;
+        let Kept { mut raw, weights } = kept;
         let pairs = self.layers.iter().zip(&stats);
         let affine: Vec<Affine> =
             pairs.map(|(layer, stats)| Affine::new(layer, &flat_values, stats)).collect();
-        let (Some(maps), Some(map_affine)) = (raw.last(), affine.last()) else {
+        let (Some(maps), Some(map_affine), Some(mut by_output)) =
+            (raw.last_mut(), affine.last(), weights)
+        else {
             candle_core::bail!("a stack of convolutions was asked for gradients twice")
         };
 
@@ -259,78 +270,98 @@ impl CustomOp2 for Stack {
         let mut by_flat = vec![0.0; flat_values.len()];
         let mut head = Head::new(&self.layers, &flat_values, self.softmax)?;
         let (out, grad) = (Values::of(out)?, Values::of(&grad)?);
-        // The gradient by the normalised output of the block at hand, and its sums.
-        let (mut by_output, mut sums, by_temperature) =
-            head.backward((maps, map_affine), [&out, &grad], weights);
+        // `by_output` is the gradient by the normalised output of the block at hand.
+        let (mut sums, by_temperature) =
+            head.backward((maps, map_affine), [&out, &grad], &mut by_output);
         if let ([.., last], Some(slope)) = (&mut by_flat[..], by_temperature) {
             *last = slope;
         }
+        let n = x.len() / self.layers[0].input_len().max(1);
         for (index, layer) in self.layers.iter().enumerate().rev() {
-            let below = index.checked_sub(1);
-            let (input, below) = match below {
-                Some(below) => (&raw[below][..], Some(&affine[below])),
-                None => (&x[..], None),
+            let Some(mut output) = raw.pop() else { break };
+            let input = match raw.last_mut() {
+                Some(maps) => Input::Maps(maps, &affine[index - 1]),
+                None => Input::Images(&x),
             };
             let gammas = &flat_values[layer.gamma()..][..layer.outputs];
             let slope = Slope::new(gammas, &affine[index], &sums);
             sums.store(&mut by_flat[layer.gamma()..layer.end()]);
             let by_input;
             (by_input, sums) = layer.backward(
-                (input, below),
-                (&raw[index], &affine[index]),
-                (&by_output, &slope),
+                n,
+                input,
+                (&mut output, &affine[index]),
+                (&mut by_output, &slope),
                 (&flat_values, &self.products),
                 &mut by_flat,
             );
-            buffers.give(std::mem::replace(&mut by_output, by_input));
+            output.give(buffers);
+            std::mem::replace(&mut by_output, by_input).give(buffers);
         }
-        raw.into_iter().for_each(|raw| buffers.give(raw));
         Ok((None, Some(Tensor::from_vec(by_flat, flat.dims(), &Device::Cpu)?)))
     }
+}
+
+/// What a block's convolution was given.
+enum Input<'a> {
+    Images(&'a [f32]),
+    /// The block below's, raw, with the normalisation behind them.
+    Maps(&'a mut Maps, &'a Affine),
 }
 
 impl Layer {
     /// The gradient by the weights, into its place of `by_flat`; and that by the normalised output of the
     /// block below, if there is one, with its sums.
     ///
-    /// `input` and `output` are the convolution's, raw, with the normalisations behind them.
+    /// `output` is the convolution's, raw, with the normalisation behind it.
     fn backward(
         &self,
-        (input, below): (&[f32], Option<&Affine>),
-        (output, affine): (&[f32], &Affine),
-        (by_output, slope): (&[f32], &Slope),
+        n: usize,
+        mut input: Input<'_>,
+        (output, affine): (&mut Maps, &Affine),
+        (by_output, slope): (&mut Maps, &Slope),
         (flat, products): (&[f32], &Products),
         by_flat: &mut [f32],
-    ) -> (Vec<f32>, Sums) {
+    ) -> (Maps, Sums) {
         let Products { precision, buffers, .. } = products;
-        let turned = below.map(|below| (below, self.turned(flat, *precision)));
-        let mut by_input = buffers.take(if below.is_some() { input.len() } else { 0 });
-        if turned.as_ref().is_some_and(|(_, turned)| turned.len() < self.places()) {
-            by_input.fill(0.0); // no window saw the others
-        }
+        let (turned, inputs) = match input {
+            Input::Images(_) => (Vec::new(), 0),
+            Input::Maps(..) => (self.turned(flat, *precision), self.input_len()),
+        };
+        let gaps = turned.len() < self.places();
+        let mut by_input = Maps::new(*precision, n, inputs, buffers);
         let mut sums = Sums::new(self.channels);
         let (mut padded, mut gradient) = (self.padded_image(), self.gradient_image());
         let (windows, grid) = (self.windows(), self.gradient_grid());
         let mut by_weight = ByWeight::new(*precision, &windows, self.outputs);
         let row = grid.width * self.outputs;
-        let outputs = output.chunks_exact(self.output_len());
-        let grads = by_output.chunks_exact(self.output_len());
-        for (image, (output, grad)) in outputs.zip(grads).enumerate() {
-            let inputs = image * self.input_len()..(image + 1) * self.input_len();
-            self.pad(&input[inputs.clone()], below, &mut padded);
-            let rows = output.chunks_exact(row).zip(grad.chunks_exact(row));
+        for index in 0..n {
+            let rows = output.read(index).chunks_exact(row);
+            let rows = rows.zip(by_output.read(index).chunks_exact(row));
             for (y, (output, grad)) in rows.enumerate() {
                 let to = &mut gradient[grid.start + y * grid.row..];
                 input_grad(output, grad, affine, slope, grid.step, to);
             }
-            by_weight.add(&padded, windows, (&gradient, grid), self.columns());
-            if let Some((below, turned)) = &turned {
-                let by_image = &mut by_input[inputs.clone()];
-                for turned in turned {
-                    turned.weights.convolve(&gradient, turned.windows, by_image, turned.to);
+            match &mut input {
+                Input::Images(x) => {
+                    let image = &x[index * self.input_len()..(index + 1) * self.input_len()];
+                    self.pad(image, None, &mut padded);
                 }
-                sums.add(&input[inputs], by_image, below);
+                Input::Maps(maps, below) => {
+                    let image = maps.read(index);
+                    self.pad(image, Some(below), &mut padded);
+                    let by_image = by_input.write(index, |by_image| {
+                        if gaps {
+                            by_image.fill(0.0); // no window saw some pixels
+                        }
+                        for turned in &turned {
+                            turned.weights.convolve(&gradient, turned.windows, by_image, turned.to);
+                        }
+                    });
+                    sums.add(image, by_image, below);
+                }
             }
+            by_weight.add(&padded, windows, (&gradient, grid), self.columns());
         }
         let end = self.start + self.window() * self.outputs;
         by_weight.store(self.outputs, &mut by_flat[self.start..end]);
