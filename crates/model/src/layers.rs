@@ -4,7 +4,7 @@ use crate::ModelError;
 use crate::config::Precision;
 use crate::ops::{
     Activation, BatchStats, Block, Buffers, ConvShape, Gradients, Products, Step, batch_norm,
-    conv_stack, conv_stack_with, layer_norm, linear, normalise,
+    conv_stack, conv_stack_with, layer_norm, linear, normalise, possible,
 };
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -89,6 +89,7 @@ impl Pass {
     /// A pass that trains, with its own stream to drop by, and memory that others left.
     pub(crate) fn train(dropout: Rng, precision: Precision, buffers: Buffers) -> Self {
         let dropout = RefCell::new(dropout);
+        let precision = possible(precision);
         let products = Products { precision, gradients: Some(Gradients::default()), buffers };
         Self::Train(Box::new(Training { statistics: RefCell::default(), dropout, products }))
     }

@@ -236,8 +236,7 @@ pub enum Precision {
     #[default]
     F32,
     /// To bfloat16, of which a processor with AVX-512 BF16 multiplies twice as many at once and one with AMX sixteen times as
-    /// many; any other one rounds and multiplies in f32, which trains alike and takes longer than `f32`. Convolutions,
-    /// linear layers, attention over many tokens and Muon's iteration do.
+    /// many; on any other this is `F32`. Convolutions, linear layers, attention over many tokens and Muon's iteration do.
     Bf16,
 }
 

@@ -30,6 +30,7 @@ mod weights;
 pub(crate) use activation::{activate, gelu_backward, gelu_in_place};
 pub(crate) use attention::{AttentionShape, attention, softmax};
 pub(crate) use batch_norm::{BatchStats, batch_norm, normalise};
+pub(crate) use bf16::possible;
 pub(crate) use buffers::Buffers;
 pub(crate) use conv::ConvShape;
 pub(crate) use conv_stack::{Block, conv_stack, conv_stack_with};

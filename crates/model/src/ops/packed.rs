@@ -102,6 +102,7 @@ impl Packed {
     }
 
     /// The matrix, row-major.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn plain(&self) -> Vec<f32> {
         let at = |index: usize| {
             let (row, column) = (index / self.outputs, index % self.outputs);

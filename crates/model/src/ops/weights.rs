@@ -31,9 +31,9 @@ impl Weights {
     pub(crate) fn round(&mut self, precision: Precision) {
         #[cfg(target_arch = "x86_64")]
         {
-            let engine = Engine::of_machine().filter(|_| !precision.is_f32());
             let size = [self.packed.inputs(), self.packed.outputs()];
-            self.rounded = engine.map(|engine| Rounded::new(engine, &self.packed.plain(), size));
+            self.rounded = Engine::for_precision(precision)
+                .map(|engine| Rounded::new(engine, &self.packed.plain(), size));
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = precision;

@@ -4,6 +4,7 @@ use super::super::matmul::{Start, Target};
 use super::pack::{PAIRS, PANEL_STEP, SQUARE};
 use super::tiles::{Job, SIDE, Walk, dot};
 use super::{PANEL, amx, kernel};
+use crate::config::Precision;
 
 /// Instructions for products of pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,11 @@ impl Engine {
 
     pub(in super::super) fn of_machine() -> Option<Self> {
         Self::all().next()
+    }
+
+    /// What products of this precision are left to.
+    pub(in super::super) fn for_precision(precision: Precision) -> Option<Self> {
+        if precision.is_f32() { None } else { Self::of_machine() }
     }
 
     /// Ready for jobs of so many rows and pairs a step.

@@ -2,7 +2,7 @@
 //!
 //! A processor with AVX-512 BF16 multiplies pairs of values along the inner dimension in one instruction, one with AMX whole
 //! tiles of them. Blocks of both matrices are rounded into the layout that it wants, small enough for the caches. Without either,
-//! both matrices are rounded and multiplied in f32: the same up to the order of addition, and slower than f32 alone.
+//! nothing is rounded: f32 alone is faster than rounding first.
 //!
 //! The cuts along the inner dimension depend on its length only, and so do the bits of a result on one kind of processor.
 
@@ -27,6 +27,7 @@ pub(super) use engine::Engine;
 pub(super) use rounded::Rounded;
 
 use super::matmul::{Matrix, Start, Target, product_f32};
+use crate::config::Precision;
 
 /// Rows of the largest tile, columns of a panel. A tile of 12 x 2 vectors leaves registers for what is multiplied.
 #[cfg(target_arch = "x86_64")]
@@ -50,7 +51,7 @@ const BLOCK_COLUMNS: usize = 1024;
 #[cfg(target_arch = "x86_64")]
 const BLOCK_VALUES: usize = 512 * DEPTH;
 
-/// `target (+)= a b`, both rounded.
+/// `target (+)= a b`, both rounded if the machine multiplies such values.
 ///
 /// # Safety
 /// The buffers must hold what the sizes say.
@@ -68,31 +69,22 @@ pub(super) unsafe fn product(
         // SAFETY: the instructions are there; the rest is the caller's.
         return unsafe { blocked(engine, size, a, b, target, start) };
     }
-    // SAFETY: the caller's; the copies are whole.
-    unsafe { portable(size, a, b, target, start) };
+    // SAFETY: the caller's.
+    unsafe { product_f32(size, a, b, target, start) };
 }
 
-/// The same without the machine's instructions.
-///
-/// # Safety
-/// As [`product`].
-unsafe fn portable(
-    [m, k, n]: [usize; 3],
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    target: Target,
-    start: Start<'_>,
-) {
-    let rounded = |x: Matrix<'_>, rows: usize, columns: usize| -> Vec<f32> {
-        let line = |i| (0..columns).map(move |j| round(x.values[i * x.row + j * x.column]));
-        (0..rows).flat_map(line).collect()
-    };
-    let (a, b) = (rounded(a, m, k), rounded(b, k, n));
-    // SAFETY: the caller's.
-    unsafe { product_f32([m, k, n], Matrix::rows(&a, k), Matrix::rows(&b, n), target, start) };
+/// The precision itself, or f32 if the machine does not multiply such values.
+pub(crate) fn possible(precision: Precision) -> Precision {
+    #[cfg(target_arch = "x86_64")]
+    if Engine::of_machine().is_some() {
+        return precision;
+    }
+    let _ = precision;
+    Precision::F32
 }
 
 /// To the nearest bfloat16, to the even one of two; what is not a number stays so.
+#[cfg(any(test, target_arch = "x86_64"))]
 pub(super) fn round(value: f32) -> f32 {
     let bits = value.to_bits();
     match value.is_nan() {
@@ -172,16 +164,41 @@ mod tests {
         check::normal(name, &[count]).to_vec1::<f32>().unwrap()
     }
 
+    /// Both rounded and multiplied in f32: what every engine gives up to the order of addition.
+    ///
+    /// # Safety
+    /// As [`product`].
+    unsafe fn portable(
+        [m, k, n]: [usize; 3],
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        target: Target,
+        start: Start<'_>,
+    ) {
+        let rounded = |x: Matrix<'_>, rows: usize, columns: usize| -> Vec<f32> {
+            let line = |i| (0..columns).map(move |j| round(x.values[i * x.row + j * x.column]));
+            (0..rows).flat_map(line).collect()
+        };
+        let (a, b) = (rounded(a, m, k), rounded(b, k, n));
+        // SAFETY: the caller's.
+        unsafe { product_f32([m, k, n], Matrix::rows(&a, k), Matrix::rows(&b, n), target, start) };
+    }
+
     type Way = unsafe fn([usize; 3], Matrix<'_>, Matrix<'_>, Target, Start<'_>);
 
-    /// The machine's fastest way, the portable one, and that of vectors if there is a faster one.
+    /// Every way to multiply rounded values that the machine has.
     fn ways() -> Vec<Way> {
-        let mut ways: Vec<Way> = vec![product, portable];
+        let mut ways: Vec<Way> = vec![portable];
         #[cfg(target_arch = "x86_64")]
-        if Engine::all().any(|engine| engine == Engine::Dot) {
+        for engine in Engine::all() {
             // SAFETY: the machine has the engine; the rest is the caller's.
-            ways.push(|size, a, b, target, start| unsafe {
-                blocked(Engine::Dot, size, a, b, target, start);
+            ways.push(match engine {
+                Engine::Amx => |size, a, b, target, start| unsafe {
+                    blocked(Engine::Amx, size, a, b, target, start);
+                },
+                Engine::Dot => |size, a, b, target, start| unsafe {
+                    blocked(Engine::Dot, size, a, b, target, start);
+                },
             });
         }
         ways

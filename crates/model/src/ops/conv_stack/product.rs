@@ -1,5 +1,6 @@
-//! The products of a convolution, in f32 or of values rounded to bfloat16.
+//! The products of a convolution, in f32 or, where that is asked for and the machine has it, of values rounded to bfloat16.
 
+#[cfg(target_arch = "x86_64")]
 use super::super::bf16;
 use super::super::conv::{Grid, Windows, convolve, correlate};
 use super::super::{Packed, padded};
@@ -10,12 +11,6 @@ pub(super) enum Weights {
     F32(Packed),
     #[cfg(target_arch = "x86_64")]
     Bf16(bf16::conv::Panels),
-    /// Rounded values in f32, where the machine cannot multiply others.
-    Rounded(Packed),
-}
-
-fn rounded(values: &[f32]) -> Vec<f32> {
-    values.iter().copied().map(bf16::round).collect()
 }
 
 impl Weights {
@@ -26,15 +21,12 @@ impl Weights {
         windows: &Windows,
         outputs: usize,
     ) -> Self {
-        let packed = |weight: &[f32]| Packed::new(weight, windows.len(), outputs);
-        if precision == Precision::F32 {
-            return Self::F32(packed(weight));
-        }
         #[cfg(target_arch = "x86_64")]
-        if let Some(engine) = bf16::Engine::of_machine() {
+        if let Some(engine) = bf16::Engine::for_precision(precision) {
             return Self::Bf16(bf16::conv::Panels::new(engine, weight, windows, outputs));
         }
-        Self::Rounded(packed(&rounded(weight)))
+        let _ = precision;
+        Self::F32(Packed::new(weight, windows.len(), outputs))
     }
 
     /// The pixels of `to` in `out` become `windows weights`.
@@ -46,7 +38,6 @@ impl Weights {
             Self::F32(weights) => convolve(image, windows, weights, out, to),
             #[cfg(target_arch = "x86_64")]
             Self::Bf16(weights) => weights.convolve(image, windows, out, to),
-            Self::Rounded(weights) => convolve(&rounded(image), windows, weights, out, to),
         }
     }
 }
@@ -56,22 +47,17 @@ pub(super) enum ByWeight {
     F32(Vec<f32>),
     #[cfg(target_arch = "x86_64")]
     Bf16(bf16::conv::Correlation),
-    /// As with [`Weights::Rounded`].
-    Rounded(Vec<f32>),
 }
 
 impl ByWeight {
     /// Nothing yet, of windows like these and so many outputs.
     pub(super) fn new(precision: Precision, windows: &Windows, outputs: usize) -> Self {
-        let sums = || vec![0.0; windows.len() * padded(outputs)];
-        if precision == Precision::F32 {
-            return Self::F32(sums());
-        }
         #[cfg(target_arch = "x86_64")]
-        if let Some(engine) = bf16::Engine::of_machine() {
+        if let Some(engine) = bf16::Engine::for_precision(precision) {
             return Self::Bf16(bf16::conv::Correlation::new(engine, windows, padded(outputs)));
         }
-        Self::Rounded(sums())
+        let _ = precision;
+        Self::F32(vec![0.0; windows.len() * padded(outputs)])
     }
 
     /// Adds an image's. The pixels of `grads` are `columns` long, whole panels.
@@ -89,9 +75,6 @@ impl ByWeight {
             Self::F32(sums) => correlate(image, windows, grads, grid, columns, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Bf16(sums) => sums.add(image, windows, grads, grid),
-            Self::Rounded(sums) => {
-                correlate(&rounded(image), windows, &rounded(grads), grid, columns, sums);
-            }
         }
     }
 
@@ -100,7 +83,7 @@ impl ByWeight {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Bf16(sums) => sums.store(outputs, to),
-            Self::F32(sums) | Self::Rounded(sums) => {
+            Self::F32(sums) => {
                 let lines = sums.chunks_exact(padded(outputs));
                 for (to, line) in to.chunks_exact_mut(outputs).zip(lines) {
                     to.copy_from_slice(&line[..outputs]);
