@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crossbeam", &["housecat-cli"]),
     ("gemm", &["housecat-model"]),
     ("indicatif", &["housecat-cli"]),
-    ("libc", &["housecat-view"]),
+    ("libc", &["housecat-model", "housecat-view"]),
     ("libmimalloc-sys", &["housecat-cli"]),
     ("libm", &["housecat-physics", "housecat-plan", "housecat-render", "housecat-sim"]),
     ("memmap2", &["housecat-data"]),
