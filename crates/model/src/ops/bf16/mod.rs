@@ -119,6 +119,11 @@ unsafe fn blocked(
 ) {
     let deepest = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(UNIT);
     let columns = (BLOCK_VALUES / deepest / (2 * PANEL) * 2 * PANEL).min(BLOCK_COLUMNS);
+    // Blocks of whole tiles: those that are cut take a detour.
+    let tile = match engine {
+        Engine::Amx => tiles::SIDE,
+        Engine::Dot => ROWS,
+    };
     // SAFETY: the engine is the machine's.
     let session = unsafe { engine.begin(tiles::SIDE, tiles::SIDE) };
     pack::with_scratch(|tiles, panels| {
@@ -126,7 +131,7 @@ unsafe fn blocked(
             for (inner, depth) in parts(k, DEPTH, UNIT) {
                 // SAFETY: blocks lie within the matrices, and scratch holds any of them.
                 unsafe { pack::columns(b.part(inner, column), [depth, width], panels) };
-                for (row, height) in parts(m, BLOCK_ROWS, ROWS) {
+                for (row, height) in parts(m, BLOCK_ROWS, tile) {
                     let corner = Target {
                         // SAFETY: within the target, as the block is.
                         out: unsafe { target.out.add(row * target.row + column) },
