@@ -33,14 +33,15 @@ pub struct Memory {
 const ROWS: usize = 50_000;
 
 impl Memory {
-    /// Encodes an experience with a trained model, and learns the prior; the same seed gives the same
-    /// bits at any number of threads.
+    /// Encodes an experience with a trained model, unless the latents of all its frames are known `[N, D]`, and learns the prior;
+    /// the same seed gives the same bits at any number of threads.
     ///
     /// # Errors
     /// If the experience lacks what the model sees, or holds no whole block.
     pub fn new(
         model: &WorldModel,
         experience: &Experience,
+        known: Option<&[f32]>,
         seed: housecat_core::Seed,
         threads: usize,
     ) -> Result<Self, ModelError> {
@@ -64,7 +65,14 @@ impl Memory {
             }
             episodes.push(first..frames.len());
         }
-        let latents = model.encode_frames_on(threads, experience, &frames)?;
+        let latents = match known {
+            Some(known) => frames
+                .iter()
+                .flat_map(|&frame| &known[frame * latent_dim..(frame + 1) * latent_dim])
+                .copied()
+                .collect(),
+            None => model.encode_frames_on(threads, experience, &frames)?,
+        };
         let prior =
             Prior::train(&latents, &blocks, &episodes, [latent_dim, block_dim], STEPS, seed)?;
         let neighbours = OnceLock::new();

@@ -133,6 +133,11 @@ impl<'a> Trainer<'a> {
         &self.model
     }
 
+    /// The latents of all frames `[N, D]`, once the encoder is finished and the second part of training has begun.
+    pub fn latents(&self) -> Option<&[f32]> {
+        self.latents.as_deref()
+    }
+
     /// The model, when training is over.
     pub fn into_model(self) -> WorldModel {
         self.model

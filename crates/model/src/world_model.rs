@@ -151,7 +151,7 @@ impl WorldModel {
                         image.width, image.height, spec.width, spec.height
                     )));
                 }
-                append_pixels(&image.pixels, &mut pixels);
+                pixels.extend_from_slice(&image.pixels);
             }
             if !names.is_empty() {
                 if observation.state.len() != names.len() {
@@ -256,7 +256,7 @@ impl WorldModel {
         let mut state = Vec::new();
         for &frame in frames {
             if self.spec.input.image().is_some() {
-                append_pixels(experience.image(frame), &mut pixels);
+                pixels.extend_from_slice(experience.image(frame));
             }
             if !self.felt.is_empty() {
                 self.append_state(experience.state(frame), &mut state);
@@ -271,7 +271,7 @@ impl WorldModel {
     }
 
     /// What the encoder is given of n observations.
-    fn senses(&self, pixels: Vec<f32>, state: Vec<f32>, n: usize) -> candle_core::Result<Senses> {
+    fn senses(&self, pixels: Vec<u8>, state: Vec<f32>, n: usize) -> candle_core::Result<Senses> {
         let pixels = match self.spec.input.image() {
             Some(image) => {
                 let shape = (n, image.height, image.width, 3);
@@ -395,9 +395,4 @@ impl WorldModel {
         (self.scaling.reward_mean, self.scaling.reward_std) = (reward[0], reward[1]);
         Ok(())
     }
-}
-
-/// Bytes to [-1, 1].
-fn append_pixels(bytes: &[u8], out: &mut Vec<f32>) {
-    out.extend(bytes.iter().map(|&byte| f32::from(byte) * (2.0 / 255.0) - 1.0));
 }

@@ -267,7 +267,8 @@ pub fn train(
     }
     let last = checkpoints.join("last");
     if !(run.memory().is_file() && Distance::is_in(&last)) {
-        let memory = Memory::new(trainer.model(), &experience, seed, threads)?;
+        let (model, latents) = (trainer.model(), trainer.latents());
+        let memory = Memory::new(model, &experience, latents, seed, threads)?;
         memory.save(&run.memory())?;
         memory.distance().save(&last)?;
     }

@@ -10,7 +10,8 @@ mod vit;
 use crate::ModelError;
 use crate::config::{EncoderConfig, ModelInput};
 use crate::layers::{Builder, Pass};
-use candle_core::{Result, Tensor};
+use crate::ops::brightness;
+use candle_core::{DType, Device, Result, Tensor};
 use conv::Conv;
 use frozen::Frozen;
 use fused::Fused;
@@ -22,7 +23,7 @@ use vit::Vit;
 /// What an encoder is given of n observations.
 #[derive(Clone)]
 pub(crate) struct Senses {
-    /// `[n, h, w, 3]` in [-1, 1].
+    /// `[n, h, w, 3]`: bytes, which stand for [-1, 1], or such numbers.
     pub pixels: Option<Tensor>,
     /// `[n, state]`, standardised.
     pub state: Option<Tensor>,
@@ -119,15 +120,25 @@ impl PixelEncoder {
         }
     }
 
-    /// x `[n, h, w, 3]` in [-1, 1] gives `[n, D]`.
+    /// x `[n, h, w, 3]`, bytes or numbers, gives `[n, D]`.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         match self {
             Self::Keypoint(encoder) => encoder.forward(x, pass),
             Self::Conv(encoder) => encoder.forward(x, pass),
-            Self::Vit(encoder) => encoder.forward(x, pass),
-            Self::Frozen(encoder) => encoder.forward(x, pass),
+            Self::Vit(encoder) => encoder.forward(&numbers(x)?, pass),
+            Self::Frozen(encoder) => encoder.forward(&numbers(x)?, pass),
         }
     }
+}
+
+/// Images as numbers in [-1, 1].
+fn numbers(x: &Tensor) -> Result<Tensor> {
+    if x.dtype() != DType::U8 {
+        return Ok(x.clone());
+    }
+    let bytes = x.flatten_all()?.to_vec1::<u8>()?;
+    let values: Vec<f32> = bytes.into_iter().map(brightness).collect();
+    Tensor::from_vec(values, x.dims(), &Device::Cpu)
 }
 
 /// A validated specification does not come here.

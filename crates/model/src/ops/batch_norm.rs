@@ -1,6 +1,6 @@
 //! Batch normalisation over rows (Ioffe & Szegedy 2015).
 
-use super::lanes::{LANES, add_wide, load, store};
+use super::lanes::{LANES, Value, add_wide, load, store};
 use super::{Values, argument, simd};
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use std::sync::{Arc, Mutex};
@@ -92,7 +92,7 @@ pub(super) fn affine(gamma: &[f32], beta: &[f32], stats: &BatchStats) -> (Vec<f3
 
 simd! {
     /// Scales and shifts each row of x; the result is at least `floor`.
-    pub(super) fn apply(x: &[f32], scale: &[f32], shift: &[f32], floor: f32, out: &mut [f32]) {
+    pub(super) fn apply<V: Value, W: Value>(x: &[V], scale: &[f32], shift: &[f32], floor: f32, out: &mut [W]) {
         let columns = scale.len();
         for at in (0..columns).step_by(LANES) {
             let (scale, shift) = (load(scale, at), load(shift, at));

@@ -1,13 +1,15 @@
 //! Memory that one training step leaves to the next.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Bf16;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Large buffers that are not cleared between steps: a new one would cost a pass over memory before anything is written.
 #[derive(Clone, Default)]
 pub(crate) struct Buffers {
     pub singles: Free<f32>,
-    /// Of 16 bits.
-    pub halves: Free<u16>,
+    #[cfg(target_arch = "x86_64")]
+    pub halves: Free<Bf16>,
 }
 
 /// Those of one kind.

@@ -51,19 +51,22 @@ use std::sync::{Mutex, PoisonError};
 
 /// Compiles a function for the baseline, AVX2 and AVX-512 and picks one at run time.
 macro_rules! simd {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident$(<$($of:ident: $bound:ident),*>)?($($arg:ident: $ty:ty),* $(,)?) $body:block
+    ) => {
         $(#[$meta])*
-        $vis fn $name($($arg: $ty),*) {
+        $vis fn $name$(<$($of: $bound),*>)?($($arg: $ty),*) {
             #[inline(always)]
-            fn body($($arg: $ty),*) $body
+            fn body$(<$($of: $bound),*>)?($($arg: $ty),*) $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-                fn widest($($arg: $ty),*) {
+                fn widest$(<$($of: $bound),*>)?($($arg: $ty),*) {
                     body($($arg),*)
                 }
                 #[target_feature(enable = "avx2")]
-                fn wide($($arg: $ty),*) {
+                fn wide$(<$($of: $bound),*>)?($($arg: $ty),*) {
                     body($($arg),*)
                 }
                 if std::arch::is_x86_feature_detected!("avx512bw")
@@ -134,6 +137,12 @@ impl Saved {
         grad.iter_mut().for_each(|value| *value *= scale);
         Ok(Some(Tensor::from_vec(grad, z.dims(), &Device::Cpu)?))
     }
+}
+
+/// A byte of an image as a number in [-1, 1].
+#[inline(always)]
+pub(crate) fn brightness(byte: u8) -> f32 {
+    f32::from(byte) * (2.0 / 255.0) - 1.0
 }
 
 /// The values of an operation's argument, which must be contiguous.

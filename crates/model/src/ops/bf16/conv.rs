@@ -1,18 +1,23 @@
-//! Convolutions of images, weights and gradients rounded to bfloat16, added up in f32.
+//! Convolutions of images, weights and gradients in bfloat16, added up in f32.
 //!
-//! As with [`super::super::conv`], windows are read where they lie: of the rounded image for the product with the
+//! As with [`super::super::conv`], windows are read where they lie: of the image for the product with the
 //! weights, and for the gradient by the weights of an image in which each value is paired with the one a window further.
 
 use super::super::conv::{Grid, Windows};
+use super::super::lanes::Bf16;
+use super::super::padded;
 use super::pack::{self, Line};
 use super::tiles::{Job, SIDE, Walk};
 use super::{Engine, PANEL, bits};
 use std::cell::RefCell;
 
 thread_local! {
-    /// The rounded image, and the gradient with its pixels in pairs.
+    /// The image in pairs, and the gradient with its pixels in pairs.
     static SCRATCH: RefCell<[Vec<Line>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
+
+/// Bytes of a chunk of rows that all jobs of a correlation go over: some two thirds of the cache.
+const L1: usize = 32 << 10;
 
 /// Values of one step along a window.
 const STEP: usize = 2 * SIDE;
@@ -53,35 +58,31 @@ impl Panels {
         Self { engine, lines, runs, run, outputs }
     }
 
-    /// The pixels of `to` in `out`, `outputs` long, become `windows weights`.
+    /// The pixels of `to` in `out`, `outputs` long, become `windows weights`. Behind the last window there must be
+    /// 31 values more, numbers all.
     ///
     /// # Panics
     /// If a buffer is too short: the caller's shapes are wrong.
     pub(in super::super) fn convolve(
         &self,
-        image: &[f32],
+        image: &[Bf16],
         windows: Windows,
         out: &mut [f32],
         to: Grid,
     ) {
         let outputs = self.outputs;
         assert!((windows.runs, windows.run) == (self.runs, self.run), "windows of the weights");
-        assert!(windows.end() <= image.len(), "windows");
+        // The last step along a run may read so far behind it, where weights are zero.
+        assert!(windows.end() + STEP - 1 <= image.len(), "windows");
         assert!((to.height, to.width) == (windows.grid.height, windows.grid.width), "grids");
         assert!(to.end(outputs) <= out.len(), "convolution's output");
-        SCRATCH.with_borrow_mut(|[rounded, _]| {
-            // The last step along a run may read 31 values behind it, which meet weights of zero.
-            pack::room(rounded, image.len().div_ceil(2) + 2 * PANEL);
-            // SAFETY: there is room, and the engine has the instructions.
-            unsafe { pack::round(image, rounded.as_mut_ptr().cast()) };
-            // SAFETY: windows and pixels lie within the buffers, as was checked.
-            unsafe { self.tiles(rounded.as_ptr().cast(), windows, out, to) };
-        });
+        // SAFETY: windows and pixels lie within the buffers, as was checked, and the engine has the instructions.
+        unsafe { self.tiles(image.as_ptr().cast(), windows, out, to) };
     }
 
     /// # Safety
-    /// The windows, and 31 values more, must lie in the rounded image, the pixels in `out`.
-    unsafe fn tiles(&self, rounded: *const u16, windows: Windows, out: &mut [f32], to: Grid) {
+    /// The windows, and 31 values more, must lie in the image, the pixels in `out`.
+    unsafe fn tiles(&self, image: *const u16, windows: Windows, out: &mut [f32], to: Grid) {
         // A row of pixels in equal tiles, of which the last overlaps the one before if it must.
         let across = to.width.div_ceil(SIDE);
         let rows = to.width.div_ceil(across);
@@ -110,7 +111,7 @@ impl Panels {
                     tall,
                     wide: width.div_ceil(PANEL),
                     // SAFETY: the first window lies in the image.
-                    a: unsafe { rounded.add(from) }.cast(),
+                    a: unsafe { image.add(from) }.cast(),
                     a_row: 2 * windows.grid.step,
                     a_tile: 2 * (next - from),
                     b: self.lines[column / PANEL * panel..].as_ptr().cast(),
@@ -150,27 +151,29 @@ pub(in super::super) struct Correlation {
     /// `[columns, runs, run rounded up to 16]`.
     sums: Vec<f32>,
     columns: usize,
+    outputs: usize,
     runs: usize,
     run: usize,
 }
 
 impl Correlation {
-    /// Of windows like these with gradients of so many columns, whole panels.
-    pub(in super::super) fn new(engine: Engine, windows: &Windows, columns: usize) -> Self {
+    /// Of windows like these with gradients of so many outputs.
+    pub(in super::super) fn new(engine: Engine, windows: &Windows, outputs: usize) -> Self {
         let Windows { runs, run, .. } = *windows;
+        let columns = padded(outputs);
         let sums = vec![0.0; columns * runs * run.next_multiple_of(PANEL)];
-        Self { engine, sums, columns, runs, run }
+        Self { engine, sums, columns, outputs, runs, run }
     }
 
-    /// Adds an image's; the pixels of `grads` are `columns` long.
+    /// Adds an image's; the pixels of `grads` are as long as whole panels of the outputs.
     ///
     /// # Panics
     /// If a buffer is too short: the caller's shapes are wrong.
     pub(in super::super) fn add(
         &mut self,
-        image: &[f32],
+        image: &[Bf16],
         windows: Windows,
-        grads: &[f32],
+        grads: &[Bf16],
         grid: Grid,
     ) {
         assert!((windows.runs, windows.run) == (self.runs, self.run), "windows of the sums");
@@ -190,7 +193,7 @@ impl Correlation {
             + wide;
         let blocks = self.columns / PANEL;
         SCRATCH.with_borrow_mut(|[paired, turned]| {
-            pack::room(paired, image.len().max(last) + PANEL);
+            pack::room(paired, image.len().max(last) + 2 * PANEL);
             pack::room(turned, grid.height * steps * blocks * SIDE * PANEL);
             // SAFETY: there is room, the engine has the instructions, and the gradients are there.
             unsafe {
@@ -211,43 +214,48 @@ impl Correlation {
             // SAFETY: the engine has the instructions.
             let session = unsafe { self.engine.begin(SIDE, pairs) };
             let stride = self.runs * wide;
-            for block in (0..blocks).step_by(2) {
-                for run in 0..self.runs {
-                    for value in (0..wide).step_by(2 * PANEL) {
-                        let at = block * PANEL * stride + run * wide + value;
-                        let from = windows.grid.start + run * windows.next + value;
-                        let sums = self.sums[at..].as_mut_ptr();
-                        let job = Job {
-                            rows: SIDE,
-                            pairs,
-                            tall: 2.min(blocks - block),
-                            wide: 2.min((wide - value) / PANEL),
-                            a: turned[block * SIDE..].as_ptr().cast(),
-                            a_row: 4 * SIDE,
-                            a_tile: 4 * SIDE * SIDE,
-                            // SAFETY: windows lie in the image.
-                            b: unsafe { paired.as_ptr().cast::<u32>().add(from) },
-                            b_row: 2 * step,
-                            b_panel: PANEL,
-                            outer: Walk {
-                                count: grid.height,
-                                a: 4 * steps * blocks * SIDE * SIDE,
-                                b: windows.grid.row,
-                            },
-                            inner: Walk {
-                                count: steps,
-                                a: 4 * blocks * SIDE * SIDE,
-                                b: 2 * pairs * step,
-                            },
-                            out: sums,
-                            out_row: stride,
-                            out_tile: PANEL * stride,
-                            start: sums,
-                            start_row: stride,
-                            start_tile: PANEL * stride,
-                        };
-                        // SAFETY: gradients, windows and what lies behind them are in scratch, the tiles in the sums.
-                        unsafe { session.run(&job) };
+            // So many rows at once that windows and gradients of all jobs stay in the L1 cache.
+            let row = 4 * windows.grid.row + 4 * steps * blocks * SIDE * SIDE;
+            let rows = (L1 / row).max(1);
+            for top in (0..grid.height).step_by(rows) {
+                for block in (0..blocks).step_by(2) {
+                    for run in 0..self.runs {
+                        for value in (0..wide).step_by(2 * PANEL) {
+                            let at = block * PANEL * stride + run * wide + value;
+                            let from = windows.grid.at((top, 0)) + run * windows.next + value;
+                            let sums = self.sums[at..].as_mut_ptr();
+                            let job = Job {
+                                rows: SIDE,
+                                pairs,
+                                tall: 2.min(blocks - block),
+                                wide: 2.min((wide - value) / PANEL),
+                                a: turned[(top * steps * blocks + block) * SIDE..].as_ptr().cast(),
+                                a_row: 4 * SIDE,
+                                a_tile: 4 * SIDE * SIDE,
+                                // SAFETY: windows lie in the image.
+                                b: unsafe { paired.as_ptr().cast::<u32>().add(from) },
+                                b_row: 2 * step,
+                                b_panel: PANEL,
+                                outer: Walk {
+                                    count: rows.min(grid.height - top),
+                                    a: 4 * steps * blocks * SIDE * SIDE,
+                                    b: windows.grid.row,
+                                },
+                                inner: Walk {
+                                    count: steps,
+                                    a: 4 * blocks * SIDE * SIDE,
+                                    b: 2 * pairs * step,
+                                },
+                                out: sums,
+                                out_row: stride,
+                                out_tile: PANEL * stride,
+                                start: sums,
+                                start_row: stride,
+                                start_tile: PANEL * stride,
+                            };
+                            // SAFETY: gradients, windows and what lies behind them are in scratch, the tiles in the sums.
+                            unsafe { session.run(&job) };
+                        }
                     }
                 }
             }
@@ -255,9 +263,11 @@ impl Correlation {
     }
 
     /// The sums `[runs * run, outputs]`.
-    pub(in super::super) fn store(&self, outputs: usize, to: &mut [f32]) {
+    pub(in super::super) fn store(&self, to: &mut [f32]) {
         let wide = self.run.next_multiple_of(PANEL);
-        for (index, line) in to.chunks_exact_mut(outputs).enumerate().take(self.runs * self.run) {
+        for (index, line) in
+            to.chunks_exact_mut(self.outputs).enumerate().take(self.runs * self.run)
+        {
             let at = index / self.run * wide + index % self.run;
             for (column, value) in line.iter_mut().enumerate() {
                 *value = self.sums[column * self.runs * wide + at];
@@ -269,9 +279,12 @@ impl Correlation {
 #[cfg(test)]
 mod tests {
     use super::super::super::conv::{convolve, correlate};
-    use super::super::super::{Packed, check, padded};
+    use super::super::super::lanes::Value;
+    use super::super::super::{Packed, check};
     use super::super::round;
     use super::*;
+
+    const NAN: Bf16 = Bf16(0x7fc0);
 
     fn normal(count: usize, name: &str) -> Vec<f32> {
         check::normal(name, &[count]).to_vec1::<f32>().unwrap()
@@ -279,6 +292,12 @@ mod tests {
 
     fn rounded(values: &[f32]) -> Vec<f32> {
         values.iter().copied().map(round).collect()
+    }
+
+    /// With zeros behind.
+    fn narrow(values: &[f32]) -> Vec<Bf16> {
+        let zeros = std::iter::repeat_n(0.0, STEP);
+        values.iter().copied().chain(zeros).map(Bf16::of).collect()
     }
 
     /// Windows of an image, its size, and outputs.
@@ -319,7 +338,7 @@ mod tests {
                 convolve(&rounded(&image), windows, &packed, &mut want, to);
                 let mut got = vec![f32::NAN; pixels * outputs];
                 let panels = Panels::new(engine, &weight, &windows, outputs);
-                panels.convolve(&image, windows, &mut got, to);
+                panels.convolve(&narrow(&image), windows, &mut got, to);
                 for (got, want) in got.iter().zip(&want) {
                     assert!((got - want).abs() < 1e-4, "{engine:?} {outputs}: {got} {want}");
                 }
@@ -328,15 +347,16 @@ mod tests {
                 let grads = normal(pixels * columns, "grads");
                 let grid = Grid { height, width, start: 0, row: width * columns, step: columns };
                 let mut want = vec![0.0; windows.len() * columns];
-                let mut sums = Correlation::new(engine, &windows, columns);
+                let mut sums = Correlation::new(engine, &windows, outputs);
                 for _ in 0..2 {
-                    let (image, grads) = (rounded(&image), rounded(&grads));
-                    correlate(&image, windows, &grads, grid, columns, &mut want);
-                    sums.add(&image, windows, &grads, grid);
+                    let (exact, exact_grads) = (rounded(&image), rounded(&grads));
+                    correlate(&exact, windows, &exact_grads, grid, columns, &mut want);
+                    sums.add(&narrow(&image), windows, &narrow(&grads), grid);
                 }
-                let mut got = vec![f32::NAN; windows.len() * columns];
-                sums.store(columns, &mut got);
-                for (got, want) in got.iter().zip(&want) {
+                let mut got = vec![f32::NAN; windows.len() * outputs];
+                sums.store(&mut got);
+                let want = want.chunks_exact(columns).flat_map(|line| &line[..outputs]);
+                for (got, want) in got.iter().zip(want) {
                     assert!((got - want).abs() < 1e-4, "{engine:?} {outputs}: {got} {want}");
                 }
             }
@@ -353,14 +373,10 @@ mod tests {
             let weight = normal(windows.len() * outputs, "weight");
             let panels = Panels::new(engine, &weight, &windows, outputs);
             let mut out = vec![0.0; height * width * outputs];
-            panels.convolve(&vec![f32::NAN; size], windows, &mut out, to);
-            let grads = vec![f32::NAN; out.len()];
-            Correlation::new(engine, &windows, outputs).add(
-                &vec![f32::NAN; size],
-                windows,
-                &grads,
-                to,
-            );
+            panels.convolve(&vec![NAN; size + STEP], windows, &mut out, to);
+            let grads = vec![NAN; out.len()];
+            let mut sums = Correlation::new(engine, &windows, outputs);
+            sums.add(&vec![NAN; size], windows, &grads, to);
             assert!(out.iter().all(|value| value.is_nan()));
 
             let Grid { height, width, .. } = small.grid;
@@ -368,14 +384,16 @@ mod tests {
             let (image, weight) =
                 (normal(small_size, "image"), normal(small.len() * few, "weight"));
             let mut out = vec![f32::NAN; height * width * few];
-            Panels::new(engine, &weight, &small, few).convolve(&image, small, &mut out, to);
+            let panels = Panels::new(engine, &weight, &small, few);
+            panels.convolve(&narrow(&image), small, &mut out, to);
             assert!(out.iter().all(|value| value.is_finite()));
             let columns = padded(few);
             let to = Grid { height, width, start: 0, row: width * columns, step: columns };
-            let mut sums = Correlation::new(engine, &small, columns);
-            sums.add(&image, small, &normal(height * width * columns, "grads"), to);
+            let mut sums = Correlation::new(engine, &small, few);
+            let grads = narrow(&normal(height * width * columns, "grads"));
+            sums.add(&narrow(&image), small, &grads, to);
             let mut got = vec![f32::NAN; small.len() * few];
-            sums.store(few, &mut got);
+            sums.store(&mut got);
             assert!(got.iter().all(|value| value.is_finite()));
         }
     }

@@ -4,6 +4,7 @@
 //! contiguous, `[pairs, 12]` where the rows are; the kernel reads either, so neither is turned around. AMX takes squares of 16
 //! rows, always `[16, pairs]`.
 
+use super::super::lanes::Bf16;
 use super::super::matmul::Matrix;
 use super::{BLOCK_COLUMNS, BLOCK_ROWS, DEPTH, PANEL, ROWS};
 use std::arch::x86_64::*;
@@ -184,34 +185,47 @@ unsafe fn stretch(from: *const f32, left: usize) -> __m512i {
     unsafe { neighbours(load(from, left), load(from.wrapping_add(16), left.saturating_sub(16))) }
 }
 
-/// All values, and 32 zeros or more behind them.
+/// `left` of the 32 values from here, then zeros. What is not loaded need not exist.
 ///
 /// # Safety
-/// There must be room for 63 values more.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn round(values: &[f32], to: *mut u32) {
-    let whole = values.len().next_multiple_of(32);
+/// So many values must be there.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn load_narrow(from: *const Bf16, left: usize) -> __m512i {
+    let mask = if left >= 32 { !0 } else { (1 << left) - 1 };
     // SAFETY: the caller's.
-    unsafe {
-        along(values.as_ptr(), values.len(), to);
-        _mm512_storeu_si512(to.add(whole / 2).cast(), _mm512_setzero_si512());
-    }
+    unsafe { _mm512_maskz_loadu_epi16(mask, from.cast()) }
+}
+
+/// The first 16 of 32 values, or the others, each paired with that of another row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn zip<const OTHERS: bool>(upper: __m512i, lower: __m512i) -> __m512i {
+    #[rustfmt::skip]
+    let first = _mm512_set_epi16(
+        47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+        39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0,
+    );
+    let order = if OTHERS { _mm512_add_epi16(first, _mm512_set1_epi16(16)) } else { first };
+    _mm512_permutex2var_epi16(upper, order, lower)
 }
 
 /// Each value paired with the one `step` further, and zeros behind them up to `until`.
 ///
 /// # Safety
-/// There must be room for 15 pairs more than values, or than `until`.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn pair(values: &[f32], step: usize, until: usize, to: *mut u32) {
+/// There must be room for 31 pairs more than values, or than `until`.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn pair(values: &[Bf16], step: usize, until: usize, to: *mut u32) {
     let from = values.as_ptr();
-    for at in (0..values.len().max(until)).step_by(PANEL) {
+    for at in (0..values.len().max(until)).step_by(2 * PANEL) {
         let left = values.len().saturating_sub(at);
         let (near, far) = (from.wrapping_add(at), from.wrapping_add(at + step));
         // SAFETY: the caller's; what is not left is not loaded.
         unsafe {
-            let pairs = paired(load(near, left), load(far, left.saturating_sub(step)));
-            _mm512_storeu_si512(to.add(at).cast(), pairs);
+            let (near, far) =
+                (load_narrow(near, left), load_narrow(far, left.saturating_sub(step)));
+            _mm512_storeu_si512(to.add(at).cast(), zip::<false>(near, far));
+            _mm512_storeu_si512(to.add(at + PANEL).cast(), zip::<true>(near, far));
         }
     }
 }
@@ -220,16 +234,16 @@ pub(super) unsafe fn pair(values: &[f32], step: usize, until: usize, to: *mut u3
 ///
 /// # Safety
 /// The columns must be there, and room for 16 lines.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn turn(from: *const f32, step: usize, pixels: usize, to: *mut u32) {
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn turn(from: *const Bf16, step: usize, pixels: usize, to: *mut u32) {
     let mut square = [_mm512_setzero_si512(); PANEL];
     for (pair, pairs) in square.iter_mut().enumerate().take(pixels.div_ceil(2)) {
         let upper = from.wrapping_add(2 * pair * step);
         let both = 2 * pair + 1 < pixels;
         // SAFETY: the caller's; what is not there is not loaded.
         unsafe {
-            let lower = load(upper.wrapping_add(step), if both { PANEL } else { 0 });
-            *pairs = paired(load(upper, PANEL), lower);
+            let lower = load_narrow(upper.wrapping_add(step), if both { PANEL } else { 0 });
+            *pairs = zip::<false>(load_narrow(upper, PANEL), lower);
         }
     }
     for (column, pairs) in transpose(square).into_iter().enumerate() {

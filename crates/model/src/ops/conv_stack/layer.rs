@@ -3,10 +3,9 @@
 use super::super::conv::{ConvShape, Grid, Windows};
 use super::super::padded;
 use super::Block;
-use super::norm::Affine;
-use super::product::Weights;
-use crate::config::Precision;
+use super::factor::{Factor, Room, Weights};
 use candle_core::{Result, Tensor};
+use std::ops::Range;
 
 /// Sizes of a block, and where its variables lie in the flat vector of them all: weight, bias, gamma, beta.
 #[derive(Clone, Copy)]
@@ -92,8 +91,8 @@ impl Layer {
     }
 
     /// A padded input, all zero.
-    pub(super) fn padded_image(&self) -> Vec<f32> {
-        vec![0.0; (self.height + 2 * self.shape.padding) * self.padded_row()]
+    pub(super) fn padded_image<F: Factor>(&self) -> Room<F> {
+        Room::new((self.height + 2 * self.shape.padding) * self.padded_row())
     }
 
     /// The windows of the padded input.
@@ -110,17 +109,15 @@ impl Layer {
         Windows { grid, runs: kernel, run: kernel * self.channels, next: row }
     }
 
-    /// Writes an image, normalised if it is the block's below, into the middle of a padded one.
-    pub(super) fn pad(&self, image: &[f32], below: Option<&Affine>, padded: &mut [f32]) {
-        let row = self.width * self.channels;
-        let offset = self.shape.padding * (self.padded_row() + self.channels);
-        let targets = padded[offset..].chunks_mut(self.padded_row());
-        for (source, target) in image.chunks_exact(row).zip(targets) {
-            match below {
-                None => target[..row].copy_from_slice(source),
-                Some(below) => below.apply(source, &mut target[..row]),
-            }
-        }
+    /// The rows in the middle of a padded input, each with where it lies in one that is not.
+    pub(super) fn middle<'a, F>(
+        &self,
+        padded: &'a mut [F],
+    ) -> impl Iterator<Item = (Range<usize>, &'a mut [F])> {
+        let (row, step) = (self.width * self.channels, self.padded_row());
+        let offset = self.shape.padding * (step + self.channels);
+        let rows = padded[offset..].chunks_mut(step).take(self.height).enumerate();
+        rows.map(move |(y, to)| (y * row..(y + 1) * row, &mut to[..row]))
     }
 
     /// Columns of a gradient's pixel: whole panels.
@@ -139,8 +136,8 @@ impl Layer {
     }
 
     /// A padded gradient, all zero.
-    pub(super) fn gradient_image(&self) -> Vec<f32> {
-        vec![0.0; (self.output().0 + 2 * self.margin()) * self.gradient_row()]
+    pub(super) fn gradient_image<F: Factor>(&self) -> Room<F> {
+        Room::new((self.output().0 + 2 * self.margin()) * self.gradient_row())
     }
 
     /// The output's pixels in the padded gradient.
@@ -156,19 +153,19 @@ impl Layer {
 
     /// The convolutions of the padded gradient that give the gradient by the input: one for each place that a pixel may
     /// have between two windows.
-    pub(super) fn turned(&self, flat: &[f32], precision: Precision) -> Vec<Turned> {
+    pub(super) fn turned<F: Factor>(&self, engine: F::Engine, flat: &[f32]) -> Vec<Turned<F>> {
         let stride = self.shape.stride;
         let places = (0..self.places()).map(|i| (i / stride, i % stride));
-        places.filter_map(|place| self.turned_at(flat, place, precision)).collect()
+        places.filter_map(|place| self.turned_at(engine, flat, place)).collect()
     }
 
     /// Of the pixels y rows and x columns behind a window's first: they met every `stride`-th row and column of the kernel.
-    fn turned_at(
+    fn turned_at<F: Factor>(
         &self,
+        engine: F::Engine,
         flat: &[f32],
         (y, x): (usize, usize),
-        precision: Precision,
-    ) -> Option<Turned> {
+    ) -> Option<Turned<F>> {
         let ConvShape { kernel, stride, padding } = self.shape;
         let (columns, row) = (self.columns(), self.gradient_row());
         // Of one axis: taps of the kernel, the first such pixel's window, and how many pixels there are.
@@ -203,7 +200,7 @@ impl Layer {
         let line = self.width * self.channels;
         let windows = Windows { grid, runs: taps_y, run: taps_x * columns, next: row };
         Some(Turned {
-            weights: Weights::new(precision, &weight, &windows, self.channels),
+            weights: F::Weights::new(engine, &weight, &windows, self.channels),
             windows,
             to: Grid {
                 height,
@@ -217,30 +214,30 @@ impl Layer {
 }
 
 /// A convolution of the padded gradient: turned by half a turn, inputs and outputs swapped.
-pub(super) struct Turned {
-    pub weights: Weights,
+pub(super) struct Turned<F: Factor> {
+    pub weights: F::Weights,
     pub windows: Windows,
     /// Its pixels of the input.
     pub to: Grid,
 }
 
 /// A block's convolution with its weights packed.
-pub(super) struct Ready {
-    weights: Weights,
+pub(super) struct Ready<F: Factor> {
+    weights: F::Weights,
     bias: Option<Vec<f32>>,
 }
 
-impl Ready {
-    pub(super) fn new(layer: &Layer, flat: &[f32], precision: Precision) -> Self {
+impl<F: Factor> Ready<F> {
+    pub(super) fn new(engine: F::Engine, layer: &Layer, flat: &[f32]) -> Self {
         let end = layer.start + layer.window() * layer.outputs;
         let weight = &flat[layer.start..end];
         Self {
-            weights: Weights::new(precision, weight, &layer.windows(), layer.outputs),
+            weights: F::Weights::new(engine, weight, &layer.windows(), layer.outputs),
             bias: layer.bias.then(|| flat[end..end + layer.outputs].to_vec()),
         }
     }
 
-    pub(super) fn forward(&self, layer: &Layer, padded: &[f32], out: &mut [f32]) {
+    pub(super) fn forward(&self, layer: &Layer, padded: &[F], out: &mut [f32]) {
         self.weights.convolve(padded, layer.windows(), out, layer.output_grid());
         if let Some(bias) = &self.bias {
             for row in out.chunks_exact_mut(layer.outputs) {

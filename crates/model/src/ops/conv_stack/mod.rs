@@ -5,23 +5,25 @@
 //! no normalised image goes to memory between blocks. The backward pass likewise works out a block's gradient image
 //! by image, just before the products that need it.
 
+mod factor;
 mod layer;
-mod maps;
 mod norm;
-mod product;
 #[cfg(test)]
 mod tests;
 
 use super::batch_norm::{BatchStats, Totals};
+#[cfg(target_arch = "x86_64")]
+use super::bf16::Engine;
+use super::buffers::Free;
 use super::conv::ConvShape;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Bf16;
 use super::math::exp;
 use super::{Products, Values, argument, soft_argmax};
-use crate::config::Precision;
-use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage, Tensor};
+use factor::{ByWeight, Factor, Weights, brighten, convert};
 use layer::{Layer, Ready, layers};
-use maps::Maps;
 use norm::{Affine, Slope, Sums, input_grad};
-use product::ByWeight;
 use std::sync::{Arc, Mutex};
 
 /// One block and its variables.
@@ -38,8 +40,8 @@ pub(crate) struct Block<'a> {
     pub beta: &'a Tensor,
 }
 
-/// Passes images x `[n, h, w, c]` through the blocks, normalised by the batch's own statistics, which are
-/// returned too: `[n, oh, ow, k]`.
+/// Passes images x `[n, h, w, c]`, numbers or bytes that stand for [-1, 1], through the blocks, normalised by the batch's
+/// own statistics, which are returned too: `[n, oh, ow, k]`.
 ///
 /// With a log temperature `[1]`, each of the k maps becomes a position under its softmax, `[n, 2 k]`: the horizontal
 /// positions in [-1, 1], then the vertical ones. No gradient by x.
@@ -50,15 +52,15 @@ pub(crate) fn conv_stack(
     products: Products,
 ) -> Result<(Tensor, Vec<BatchStats>)> {
     let (layers, flat) = layers(x, blocks, log_temperature)?;
-    let stats = Arc::new(Mutex::default());
-    let softmax = log_temperature.is_some();
-    let op = Stack { layers, softmax, products, stats: Arc::clone(&stats), kept: Mutex::default() };
-    let y = x.contiguous()?.apply_op2(&flat, op)?;
-    let stats = stats.lock().map(|stats| stats.clone()).unwrap_or_default();
-    Ok((y, stats))
+    let (x, softmax) = (x.contiguous()?, log_temperature.is_some());
+    #[cfg(target_arch = "x86_64")]
+    if let Some(engine) = Engine::for_precision(products.precision) {
+        return Stack::<Bf16>::apply(&x, &flat, layers, softmax, products, engine);
+    }
+    Stack::<f32>::apply(&x, &flat, layers, softmax, products, ())
 }
 
-/// The same with given statistics and without any gradient.
+/// The same in f32 with given statistics and without any gradient.
 pub(crate) fn conv_stack_with(
     x: &Tensor,
     blocks: &[Block<'_>],
@@ -67,24 +69,25 @@ pub(crate) fn conv_stack_with(
 ) -> Result<Tensor> {
     let (layers, flat) = layers(x, blocks, log_temperature)?;
     let (x, flat) = (x.contiguous()?, Values::of(&flat)?);
-    let (n, x) = (x.dim(0)?, Values::of(&x)?);
-    let ready: Vec<Ready> =
-        layers.iter().map(|layer| Ready::new(layer, &flat, Precision::F32)).collect();
+    let n = x.dim(0)?;
+    let (storage, layout) = x.storage_and_layout();
+    let images = Images::of_tensor(&storage, layout)?;
+    let ready: Vec<Ready<f32>> = layers.iter().map(|layer| Ready::new((), layer, &flat)).collect();
     let affine: Vec<Affine> =
         layers.iter().zip(stats).map(|(layer, stats)| Affine::new(layer, &flat, stats)).collect();
     let mut head = Head::new(&layers, &flat, log_temperature.is_some())?;
     let mut out = vec![0.0; n * head.output_len()];
     let mut raw: Vec<Vec<f32>> = layers.iter().map(|layer| vec![0.0; layer.output_len()]).collect();
-    let mut padded: Vec<Vec<f32>> = layers.iter().map(Layer::padded_image).collect();
+    let mut padded: Vec<_> = layers.iter().map(Layer::padded_image::<f32>).collect();
     let mut weights = vec![0.0; head.weights_len()];
-    let images = x.chunks_exact(layers[0].input_len());
-    for (image, out) in images.zip(out.chunks_exact_mut(head.output_len())) {
+    for (image, out) in out.chunks_exact_mut(head.output_len()).enumerate() {
         for (index, layer) in layers.iter().enumerate() {
             let (done, open) = raw.split_at_mut(index);
-            match index.checked_sub(1) {
-                None => layer.pad(image, None, &mut padded[0]),
-                Some(below) => layer.pad(&done[below], Some(&affine[below]), &mut padded[index]),
-            }
+            let input = match index.checked_sub(1) {
+                None => Input::Images(images),
+                Some(below) => Input::Maps(&done[below][..], &affine[below]),
+            };
+            input.pad(layer, if index == 0 { image } else { 0 }, &mut padded[index]);
             ready[index].forward(layer, &padded[index], &mut open[0]);
         }
         let last = layers.len() - 1;
@@ -131,7 +134,13 @@ impl Head {
         }
     }
 
-    fn forward(&mut self, raw: &[f32], affine: &Affine, weights: &mut [f32], out: &mut [f32]) {
+    fn forward<F: Factor>(
+        &mut self,
+        raw: &[F],
+        affine: &Affine,
+        weights: &mut [f32],
+        out: &mut [f32],
+    ) {
         match self.temperature {
             Some(temperature) => {
                 affine.apply(raw, &mut self.maps);
@@ -143,26 +152,27 @@ impl Head {
 
     /// The sums of the gradient by the maps of all images, and the gradient by the log temperature. The softmax's weights
     /// become the gradient by the maps; without a softmax, what was given is.
-    fn backward(
+    fn backward<F: Factor>(
         &mut self,
-        (raw, affine): (&mut Maps, &Affine),
+        (raw, affine): (&[F], &Affine),
         [out, grad]: [&[f32]; 2],
-        by_maps: &mut Maps,
+        by_maps: &mut [F],
     ) -> (Sums, Option<f32>) {
         let (mut sums, mut slope) = (Sums::new(self.k), vec![0.0; self.k]);
+        let (len, mut room) = (self.maps.len(), Vec::new());
+        let images = raw.chunks_exact(len).zip(by_maps.chunks_exact_mut(len));
         let Some(temperature) = self.temperature else {
-            for (index, grad) in grad.chunks_exact(self.maps.len()).enumerate() {
-                by_maps.write(index, |by_maps| by_maps.copy_from_slice(grad));
-                sums.add(raw.read(index), grad, affine);
+            for ((raw, by_maps), grad) in images.zip(grad.chunks_exact(len)) {
+                convert(grad, by_maps);
+                sums.add(raw, grad, affine);
             }
             return (sums, None);
         };
         let points = out.chunks_exact(2 * self.k).zip(grad.chunks_exact(2 * self.k));
-        for (index, (out, grad)) in points.enumerate() {
-            let raw = raw.read(index);
+        for ((raw, by_maps), (out, grad)) in images.zip(points) {
             affine.apply(raw, &mut self.maps);
             let maps = &self.maps;
-            by_maps.change(index, |by_maps| {
+            F::change(by_maps, &mut room, |by_maps| {
                 soft_argmax::backward(maps, temperature, self.size, out, grad, by_maps, &mut slope);
                 sums.add(raw, by_maps, affine);
             });
@@ -174,22 +184,41 @@ impl Head {
 
 /// What the forward pass keeps for the backward one.
 #[derive(Default)]
-struct Kept {
+struct Kept<F> {
     /// Each block's convolution, `[n, oh, ow, outputs]`.
-    raw: Vec<Maps>,
+    raw: Vec<Vec<F>>,
     /// The softmax, `[n, oh, ow, k]`, if there is one; otherwise room for as much.
-    weights: Option<Maps>,
+    weights: Option<Vec<F>>,
 }
 
-struct Stack {
+struct Stack<F: Factor> {
     layers: Vec<Layer>,
     softmax: bool,
     products: Products,
+    engine: F::Engine,
     stats: Arc<Mutex<Vec<BatchStats>>>,
-    kept: Mutex<Kept>,
+    kept: Mutex<Kept<F>>,
 }
 
-impl CustomOp2 for Stack {
+impl<F: Factor> Stack<F> {
+    fn apply(
+        x: &Tensor,
+        flat: &Tensor,
+        layers: Vec<Layer>,
+        softmax: bool,
+        products: Products,
+        engine: F::Engine,
+    ) -> Result<(Tensor, Vec<BatchStats>)> {
+        let stats = Arc::new(Mutex::default());
+        let kept = Mutex::new(Kept { raw: Vec::new(), weights: None });
+        let op = Self { layers, softmax, products, engine, stats: Arc::clone(&stats), kept };
+        let y = x.apply_op2(flat, op)?;
+        let stats = stats.lock().map(|stats| stats.clone()).unwrap_or_default();
+        Ok((y, stats))
+    }
+}
+
+impl<F: Factor> CustomOp2 for Stack<F> {
     fn name(&self) -> &'static str {
         "conv_stack"
     }
@@ -202,45 +231,47 @@ impl CustomOp2 for Stack {
         flat_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let n = x_layout.shape().dims4()?.0;
-        let (x, flat) = (argument(x, x_layout)?, argument(flat, flat_layout)?);
+        let (images, flat) = (Images::of(x, x_layout)?, argument(flat, flat_layout)?);
         let mut head = Head::new(&self.layers, flat, self.softmax)?;
-        let (mut kept, mut stats) = (Kept::default(), Vec::new());
-        let Products { precision, buffers, .. } = &self.products;
+        let (mut raw, mut stats): (Vec<Vec<F>>, Vec<BatchStats>) = (Vec::new(), Vec::new());
+        let (free, mut room) = (F::free(&self.products.buffers), Vec::new());
         let mut below: Option<Affine> = None;
         for layer in &self.layers {
-            let ready = Ready::new(layer, flat, *precision);
+            let ready = Ready::new(self.engine, layer, flat);
             let mut padded = layer.padded_image();
-            let mut raw = Maps::new(*precision, n, layer.output_len(), buffers);
+            let mut own = free.take(n * layer.output_len());
             let mut totals = Totals::new(layer.outputs);
-            for index in 0..n {
-                let image = match kept.raw.last_mut() {
-                    Some(raw) => raw.read(index),
-                    None => &x[index * layer.input_len()..(index + 1) * layer.input_len()],
-                };
-                layer.pad(image, below.as_ref(), &mut padded);
-                totals.add(raw.write(index, |out| ready.forward(layer, &padded, out)));
+            let input = match (raw.last(), &below) {
+                (Some(maps), Some(affine)) => Input::Maps(maps, affine),
+                _ => Input::Images(images),
+            };
+            for (index, own) in own.chunks_exact_mut(layer.output_len()).enumerate() {
+                input.pad(layer, index, &mut padded);
+                totals.add(F::write(own, &mut room, |out| ready.forward(layer, &padded, out)));
             }
-            let own = totals.stats();
-            below = Some(Affine::new(layer, flat, &own));
-            kept.raw.push(raw);
-            stats.push(own);
+            let totals = totals.stats();
+            below = Some(Affine::new(layer, flat, &totals));
+            raw.push(own);
+            stats.push(totals);
         }
-        let (Some(raw), Some(affine)) = (kept.raw.last_mut(), below) else {
+        let (Some(maps), Some(affine)) = (raw.last(), below) else {
             candle_core::bail!("a stack of convolutions needs a block")
         };
-        let mut weights = Maps::new(*precision, n, head.maps.len(), buffers);
+        let len = head.maps.len();
+        let mut weights = free.take(n * len);
         let mut out = vec![0.0; n * head.output_len()];
-        for (index, out) in out.chunks_exact_mut(head.output_len()).enumerate() {
-            let raw = raw.read(index);
+        let rows = out.chunks_exact_mut(head.output_len());
+        for ((out, maps), weights) in
+            rows.zip(maps.chunks_exact(len)).zip(weights.chunks_exact_mut(len))
+        {
             if self.softmax {
-                weights.write(index, |weights| head.forward(raw, &affine, weights, out));
+                F::write(weights, &mut room, |weights| head.forward(maps, &affine, weights, out));
             } else {
-                head.forward(raw, &affine, &mut [], out);
+                head.forward(maps, &affine, &mut [], out);
             }
         }
-        kept.weights = Some(weights);
         if let (Ok(mut own_kept), Ok(mut own_stats)) = (self.kept.lock(), self.stats.lock()) {
-            (*own_kept, *own_stats) = (kept, stats);
+            (*own_kept, *own_stats) = (Kept { raw, weights: Some(weights) }, stats);
         }
         Ok((CpuStorage::F32(out), head.shape(n)))
     }
@@ -252,21 +283,25 @@ impl CustomOp2 for Stack {
         out: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let kept = self.kept.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default();
+        let Some((mut raw, mut by_output)) = self.kept.lock().ok().and_then(|mut kept| {
+            let weights = kept.weights.take()?;
+            Some((std::mem::take(&mut kept.raw), weights))
+        }) else {
+            candle_core::bail!("a stack of convolutions was asked for gradients twice")
+        };
         let stats = self.stats.lock().map(|stats| stats.clone()).unwrap_or_default();
         let grad = grad.contiguous()?;
-        let (x, flat_values) = (Values::of(x)?, Values::of(flat)?);
-        let Kept { mut raw, weights } = kept;
+        let flat_values = Values::of(flat)?;
+        let (storage, layout) = x.storage_and_layout();
+        let images = Images::of_tensor(&storage, layout)?;
         let pairs = self.layers.iter().zip(&stats);
         let affine: Vec<Affine> =
             pairs.map(|(layer, stats)| Affine::new(layer, &flat_values, stats)).collect();
-        let (Some(maps), Some(map_affine), Some(mut by_output)) =
-            (raw.last_mut(), affine.last(), weights)
-        else {
-            candle_core::bail!("a stack of convolutions was asked for gradients twice")
+        let (Some(maps), Some(map_affine)) = (raw.last(), affine.last()) else {
+            candle_core::bail!("a stack of convolutions needs a block")
         };
 
-        let buffers = &self.products.buffers;
+        let free = F::free(&self.products.buffers);
         let mut by_flat = vec![0.0; flat_values.len()];
         let mut head = Head::new(&self.layers, &flat_values, self.softmax)?;
         let (out, grad) = (Values::of(out)?, Values::of(&grad)?);
@@ -276,37 +311,74 @@ impl CustomOp2 for Stack {
         if let ([.., last], Some(slope)) = (&mut by_flat[..], by_temperature) {
             *last = slope;
         }
-        let n = x.len() / self.layers[0].input_len().max(1);
         for (index, layer) in self.layers.iter().enumerate().rev() {
-            let Some(mut output) = raw.pop() else { break };
-            let input = match raw.last_mut() {
+            let Some(output) = raw.pop() else { break };
+            let input = match raw.last() {
                 Some(maps) => Input::Maps(maps, &affine[index - 1]),
-                None => Input::Images(&x),
+                None => Input::Images(images),
             };
             let gammas = &flat_values[layer.gamma()..][..layer.outputs];
             let slope = Slope::new(gammas, &affine[index], &sums);
             sums.store(&mut by_flat[layer.gamma()..layer.end()]);
             let by_input;
             (by_input, sums) = layer.backward(
-                n,
                 input,
-                (&mut output, &affine[index]),
-                (&mut by_output, &slope),
-                (&flat_values, &self.products),
+                (&output, &affine[index]),
+                (&by_output, &slope),
+                (&flat_values, self.engine, free),
                 &mut by_flat,
             );
-            output.give(buffers);
-            std::mem::replace(&mut by_output, by_input).give(buffers);
+            free.give(output);
+            free.give(std::mem::replace(&mut by_output, by_input));
         }
         Ok((None, Some(Tensor::from_vec(by_flat, flat.dims(), &Device::Cpu)?)))
     }
 }
 
-/// What a block's convolution was given.
-enum Input<'a> {
-    Images(&'a [f32]),
+/// Images `[n, h, w, c]`.
+#[derive(Clone, Copy)]
+enum Images<'a> {
+    /// That stand for [-1, 1].
+    Bytes(&'a [u8]),
+    Numbers(&'a [f32]),
+}
+
+impl<'a> Images<'a> {
+    fn of(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::U8(bytes), Some((start, end))) => Ok(Self::Bytes(&bytes[start..end])),
+            _ => Ok(Self::Numbers(argument(storage, layout)?)),
+        }
+    }
+
+    fn of_tensor(storage: &'a Storage, layout: &Layout) -> Result<Self> {
+        match storage {
+            Storage::Cpu(storage) => Self::of(storage, layout),
+            _ => candle_core::bail!("a stack of convolutions takes images on the CPU"),
+        }
+    }
+}
+
+/// What a block's convolution is given.
+enum Input<'a, F> {
+    Images(Images<'a>),
     /// The block below's, raw, with the normalisation behind them.
-    Maps(&'a mut Maps, &'a Affine),
+    Maps(&'a [F], &'a Affine),
+}
+
+impl<F: Factor> Input<'_, F> {
+    /// Writes an image, normalised if it is the block's below, into the middle of a padded one.
+    fn pad(&self, layer: &Layer, index: usize, padded: &mut [F]) {
+        let from = index * layer.input_len();
+        for (at, to) in layer.middle(padded) {
+            let at = from + at.start..from + at.end;
+            match self {
+                Input::Images(Images::Bytes(bytes)) => brighten(&bytes[at], to),
+                Input::Images(Images::Numbers(values)) => convert(&values[at], to),
+                Input::Maps(maps, below) => below.apply(&maps[at], to),
+            }
+        }
+    }
 }
 
 impl Layer {
@@ -314,57 +386,51 @@ impl Layer {
     /// block below, if there is one, with its sums.
     ///
     /// `output` is the convolution's, raw, with the normalisation behind it.
-    fn backward(
+    fn backward<F: Factor>(
         &self,
-        n: usize,
-        mut input: Input<'_>,
-        (output, affine): (&mut Maps, &Affine),
-        (by_output, slope): (&mut Maps, &Slope),
-        (flat, products): (&[f32], &Products),
+        input: Input<'_, F>,
+        (output, affine): (&[F], &Affine),
+        (by_output, slope): (&[F], &Slope),
+        (flat, engine, free): (&[f32], F::Engine, &Free<F>),
         by_flat: &mut [f32],
-    ) -> (Maps, Sums) {
-        let Products { precision, buffers, .. } = products;
+    ) -> (Vec<F>, Sums) {
         let (turned, inputs) = match input {
             Input::Images(_) => (Vec::new(), 0),
-            Input::Maps(..) => (self.turned(flat, *precision), self.input_len()),
+            Input::Maps(..) => (self.turned::<F>(engine, flat), self.input_len()),
         };
         let gaps = turned.len() < self.places();
-        let mut by_input = Maps::new(*precision, n, inputs, buffers);
-        let mut sums = Sums::new(self.channels);
-        let (mut padded, mut gradient) = (self.padded_image(), self.gradient_image());
+        let images = output.len() / self.output_len();
+        let mut by_input = free.take(images * inputs);
+        let (mut sums, mut room) = (Sums::new(self.channels), Vec::new());
+        let (mut padded, mut gradient) = (self.padded_image::<F>(), self.gradient_image::<F>());
         let (windows, grid) = (self.windows(), self.gradient_grid());
-        let mut by_weight = ByWeight::new(*precision, &windows, self.outputs);
+        let mut by_weight = F::ByWeight::new(engine, &windows, self.outputs);
         let row = grid.width * self.outputs;
-        for index in 0..n {
-            let rows = output.read(index).chunks_exact(row);
-            let rows = rows.zip(by_output.read(index).chunks_exact(row));
+        for index in 0..images {
+            let of_image = index * self.output_len()..(index + 1) * self.output_len();
+            let rows = output[of_image.clone()].chunks_exact(row);
+            let rows = rows.zip(by_output[of_image].chunks_exact(row));
             for (y, (output, grad)) in rows.enumerate() {
                 let to = &mut gradient[grid.start + y * grid.row..];
                 input_grad(output, grad, affine, slope, grid.step, to);
             }
-            match &mut input {
-                Input::Images(x) => {
-                    let image = &x[index * self.input_len()..(index + 1) * self.input_len()];
-                    self.pad(image, None, &mut padded);
-                }
-                Input::Maps(maps, below) => {
-                    let image = maps.read(index);
-                    self.pad(image, Some(below), &mut padded);
-                    let by_image = by_input.write(index, |by_image| {
-                        if gaps {
-                            by_image.fill(0.0); // no window saw some pixels
-                        }
-                        for turned in &turned {
-                            turned.weights.convolve(&gradient, turned.windows, by_image, turned.to);
-                        }
-                    });
-                    sums.add(image, by_image, below);
-                }
+            input.pad(self, index, &mut padded);
+            if let Input::Maps(maps, below) = input {
+                let of_image = index * inputs..(index + 1) * inputs;
+                let by_image = F::write(&mut by_input[of_image.clone()], &mut room, |by_image| {
+                    if gaps {
+                        by_image.fill(0.0); // no window saw some pixels
+                    }
+                    for turned in &turned {
+                        turned.weights.convolve(&gradient, turned.windows, by_image, turned.to);
+                    }
+                });
+                sums.add(&maps[of_image], by_image, below);
             }
-            by_weight.add(&padded, windows, (&gradient, grid), self.columns());
+            by_weight.add(&padded, windows, &gradient, grid);
         }
         let end = self.start + self.window() * self.outputs;
-        by_weight.store(self.outputs, &mut by_flat[self.start..end]);
+        by_weight.store(&mut by_flat[self.start..end]);
         (by_input, sums)
     }
 }

@@ -1,7 +1,7 @@
 //! The normalisation behind a block's convolution and its ReLU, applied by whoever reads the block's output.
 
 use super::super::batch_norm::{BatchStats, ROWS, affine, apply};
-use super::super::lanes::{LANES, add_wide, load, store};
+use super::super::lanes::{LANES, Value, add_wide, load, store};
 use super::super::simd;
 use super::layer::Layer;
 
@@ -27,7 +27,7 @@ impl Affine {
         self.mean.len()
     }
 
-    pub(super) fn apply(&self, x: &[f32], out: &mut [f32]) {
+    pub(super) fn apply<V: Value, W: Value>(&self, x: &[V], out: &mut [W]) {
         apply(x, &self.scale, &self.shift, self.floor, out);
     }
 }
@@ -45,7 +45,7 @@ impl Sums {
     }
 
     /// Adds rows x of the normalisation's input and the gradients by what the ReLU made of them.
-    pub(super) fn add(&mut self, x: &[f32], grad: &[f32], affine: &Affine) {
+    pub(super) fn add<V: Value>(&mut self, x: &[V], grad: &[f32], affine: &Affine) {
         self.rows += x.len() / affine.columns();
         reduce(x, grad, affine, &mut self.grad, &mut self.product);
     }
@@ -60,7 +60,7 @@ impl Sums {
 
 simd! {
     /// Where the ReLU let nothing through, nothing comes back.
-    fn reduce(x: &[f32], grad: &[f32], affine: &Affine, sum: &mut [f64], product: &mut [f64]) {
+    fn reduce<V: Value>(x: &[V], grad: &[f32], affine: &Affine, sum: &mut [f64], product: &mut [f64]) {
         let columns = sum.len();
         let (floor, size) = (affine.floor, columns * ROWS);
         for (x, grad) in x.chunks(size).zip(grad.chunks(size)) {
@@ -111,13 +111,13 @@ impl Slope {
 
 simd! {
     /// The gradient by the convolution's output, of one row of pixels; out's pixels are `step` apart.
-    pub(super) fn input_grad(
-        x: &[f32],
-        grad: &[f32],
+    pub(super) fn input_grad<V: Value>(
+        x: &[V],
+        grad: &[V],
         affine: &Affine,
         slope: &Slope,
         step: usize,
-        out: &mut [f32],
+        out: &mut [V],
     ) {
         let columns = slope.a.len();
         let floor = affine.floor;

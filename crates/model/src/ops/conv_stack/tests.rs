@@ -1,7 +1,8 @@
 //! Gradients, and what the passes compute.
 
-use super::super::{check, possible};
+use super::super::{brightness, check, possible};
 use super::*;
+use crate::config::Precision;
 use candle_core::Var;
 
 /// Variables of blocks `(kernel, stride, padding, inputs, outputs)`; the last has a bias and no ReLU.
@@ -177,5 +178,32 @@ fn bf16_gives_the_gradients_of_f32_but_for_rounding() {
             assert!(error < 1e-2 * size, "{error} of {size}");
         }
         assert_eq!(rounded[0] == exact[0], possible(Precision::Bf16).is_f32());
+    }
+}
+
+#[test]
+fn bytes_are_the_numbers_they_stand_for() {
+    let variables = Variables::new(&[(4, 2, 1, 3, 5), (3, 1, 1, 5, 8)]);
+    let bytes: Vec<u8> = (0..2 * 6 * 7 * 3).map(|i| (i * 37 % 256) as u8).collect();
+    let numbers: Vec<f32> = bytes.iter().map(|&byte| brightness(byte)).collect();
+    assert_eq!((brightness(0), brightness(255)), (-1.0, 1.0));
+    let bytes = Tensor::from_vec(bytes, (2, 6, 7, 3), &Device::Cpu).unwrap();
+    let numbers = Tensor::from_vec(numbers, (2, 6, 7, 3), &Device::Cpu).unwrap();
+    let blocks = variables.blocks();
+    for precision in [Precision::F32, Precision::Bf16] {
+        let [(of_bytes, stats), (of_numbers, _)] = [&bytes, &numbers].map(|x| {
+            let products = Products { precision, ..Products::default() };
+            let (y, stats) = conv_stack(x, &blocks, None, products).unwrap();
+            let store = y.sum_all().unwrap().backward().unwrap();
+            let grad = store.get(variables.weights[0].as_tensor()).unwrap();
+            let values = [&y, grad].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+            (values, stats)
+        });
+        assert_eq!(of_bytes, of_numbers);
+        let given = |x| conv_stack_with(x, &blocks, None, &stats).unwrap().flatten_all().unwrap();
+        assert_eq!(
+            given(&bytes).to_vec1::<f32>().unwrap(),
+            given(&numbers).to_vec1::<f32>().unwrap()
+        );
     }
 }
