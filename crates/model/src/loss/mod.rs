@@ -60,24 +60,29 @@ impl Predictions {
         let strides = strides.collect::<Result<Vec<_>>>()?;
         let forced: Vec<Tensor> = strides.iter().map(|path| path[stride].clone()).collect();
 
-        let ahead = |members: &[Predictor], encoded: &[Tensor]| {
-            let mut path = vec![latents.narrow(0, 0, b)?];
+        // `begun`: the way from all latents to the next ones, of which the first leads on.
+        let ahead = |members: &[Predictor], encoded: &[Tensor], begun: &[Tensor]| {
+            let begun = begun.iter().map(|latents| latents.narrow(0, 0, b));
+            let mut path = begun.collect::<Result<Vec<_>>>()?;
             let mut blocks = vec![Vec::with_capacity(steps * stride); members.len()];
             for (t, k) in (0..steps).flat_map(|t| (0..stride).map(move |k| (t, k))) {
                 for (blocks, e) in blocks.iter_mut().zip(encoded) {
                     blocks.push(e.narrow(0, (k * steps + t) * b, b)?);
                 }
-                path.push(mean_step(members, &path, &blocks, pass)?);
+                if t * stride + k + 1 == path.len() {
+                    path.push(mean_step(members, &path, &blocks, pass)?);
+                }
             }
             let seen: Vec<&Tensor> = path.iter().step_by(stride).skip(1).collect();
             Tensor::cat(&seen, 0)
         };
         let (forced, open_loop) = match pass {
             Pass::Train(_) => {
-                let own = (0..members.len()).map(|i| ahead(&members[i..=i], &encoded[i..=i]));
+                let own = (0..members.len())
+                    .map(|i| ahead(&members[i..=i], &encoded[i..=i], &strides[i]));
                 (forced, own.collect::<Result<Vec<_>>>()?)
             }
-            Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded)?]),
+            Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded, &[now.clone()])?]),
         };
         let rewards = match &model.reward {
             Some(head) => {

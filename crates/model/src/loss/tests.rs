@@ -114,9 +114,11 @@ fn every_variable_of_every_encoder_and_predictor_gets_a_gradient() {
             let store = loss.backward().unwrap();
             for (name, var) in &model.variables {
                 let grad = pass.gradient(&store, var).unwrap();
-                // Batch normalisation takes out what a bias right before it adds, and its gradient with it.
-                let bias = name.ends_with(".bias");
-                let some = grad.is_some_and(|grad| bias || grad.iter().any(|g| g.abs() > 1e-7));
+                // Batch normalisation takes out what is added to all rows before it, and the gradient with it; so does
+                // a softmax over a map with what is added to all of it.
+                let lost = name.ends_with(".bias")
+                    || ["encoder.maps.norm.beta", "predictor.norm.beta"].contains(&&name[..]);
+                let some = grad.is_some_and(|grad| lost || grad.iter().any(|g| g.abs() > 1e-7));
                 assert!(some, "{encoder:?}, {predictor:?}: `{name}` gets no gradient");
             }
         }
