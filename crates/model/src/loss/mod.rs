@@ -12,6 +12,7 @@ use crate::predictor::{Predictor, mean, mean_step};
 use candle_core::{DType, Device, Result, Tensor};
 use housecat_core::Rng;
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 /// Latents of a batch and what is predicted from them. K is the stride: the blocks between two observations.
 pub(crate) struct Predictions {
@@ -82,12 +83,12 @@ impl Predictions {
                     .map(|i| ahead(&members[i..=i], &encoded[i..=i], &strides[i]));
                 (forced, own.collect::<Result<Vec<_>>>()?)
             }
-            Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded, &[now.clone()])?]),
+            Pass::Look => (vec![mean(&forced)?], vec![ahead(members, &encoded, from_ref(&now))?]),
         };
         let rewards = match &model.reward {
             Some(head) => {
                 let before = &strides[0][..stride];
-                let after = [&strides[0][1..stride], std::slice::from_ref(&next)].concat();
+                let after = [&strides[0][1..stride], from_ref(&next)].concat();
                 Some(head.forward(
                     &Tensor::cat(before, 0)?,
                     &encoded[0],
