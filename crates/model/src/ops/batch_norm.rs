@@ -92,7 +92,13 @@ pub(super) fn affine(gamma: &[f32], beta: &[f32], stats: &BatchStats) -> (Vec<f3
 
 simd! {
     /// Scales and shifts each row of x; the result is at least `floor`.
-    pub(super) fn apply<V: Value, W: Value>(x: &[V], scale: &[f32], shift: &[f32], floor: f32, out: &mut [W]) {
+    pub(super) fn apply<V: Value, W: Value>(
+        x: &[V],
+        scale: &[f32],
+        shift: &[f32],
+        floor: f32,
+        out: &mut [W],
+    ) {
         let columns = scale.len();
         for at in (0..columns).step_by(LANES) {
             let (scale, shift) = (load(scale, at), load(shift, at));

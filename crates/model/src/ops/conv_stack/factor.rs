@@ -64,7 +64,7 @@ pub(super) trait ByWeight<F: Factor> {
 impl Factor for f32 {
     type Engine = ();
     type Weights = Packed;
-    type ByWeight = Sums;
+    type ByWeight = PlainSums;
 
     fn free(buffers: &Buffers) -> &Free<Self> {
         &buffers.singles
@@ -95,12 +95,12 @@ impl Weights<f32> for Packed {
 }
 
 /// Sums `[window, whole panels of outputs]`.
-pub(super) struct Sums {
+pub(super) struct PlainSums {
     values: Vec<f32>,
     outputs: usize,
 }
 
-impl ByWeight<f32> for Sums {
+impl ByWeight<f32> for PlainSums {
     fn new((): (), windows: &Windows, outputs: usize) -> Self {
         Self { values: vec![0.0; windows.len() * padded(outputs)], outputs }
     }

@@ -210,7 +210,7 @@ impl<F: Factor> Stack<F> {
         engine: F::Engine,
     ) -> Result<(Tensor, Vec<BatchStats>)> {
         let stats = Arc::new(Mutex::default());
-        let kept = Mutex::new(Kept { raw: Vec::new(), weights: None });
+        let kept = Mutex::default();
         let op = Self { layers, softmax, products, engine, stats: Arc::clone(&stats), kept };
         let y = x.apply_op2(flat, op)?;
         let stats = stats.lock().map(|stats| stats.clone()).unwrap_or_default();
